@@ -1,0 +1,50 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace weir::smtp {
+
+enum class Verb : std::uint8_t {
+    ehlo, helo, mail, rcpt, data, rset, noop, quit, vrfy, expn, help, xforward, starttls, auth, bdat, unknown,
+};
+
+/// One command line, split into verb and the rest. Views into the line.
+struct Command {
+    Verb verb = Verb::unknown;
+    std::string_view argument;  ///< after the verb and one or more blanks; trailing blanks removed
+};
+
+/// `line` comes without CRLF. Verbs are case-insensitive (RFC 5321 2.4).
+[[nodiscard]] Command parse_command(std::string_view line);
+
+/// "SIZE=1000" after the path of MAIL or RCPT (RFC 5321 4.1.2); the value is empty without '='.
+struct Parameter {
+    std::string_view keyword;
+    std::string_view value;
+
+    [[nodiscard]] bool is(std::string_view name) const;  ///< case-insensitive
+};
+
+/// FROM:<path> or TO:<path> with its parameters. Views into the argument.
+struct PathArgument {
+    std::string_view path;  ///< without <> and without a source route (RFC 5321 appendix C); empty is <>
+    std::vector<Parameter> parameters;
+};
+
+enum class PathError : std::uint8_t {
+    none,
+    syntax,           ///< 501 5.5.4: FROM:/TO: or <> missing, or stray characters
+    bad_address,      ///< 501 5.1.7 or 5.1.3
+    needs_smtputf8,   ///< 553 5.6.7: non-ASCII without SMTPUTF8 (RFC 6531)
+    bad_parameter,    ///< 501 5.5.4: malformed or given twice
+};
+
+/// Parses the argument of MAIL (`prefix` "FROM:") or RCPT ("TO:"). The mailbox is checked against RFC 5321 4.1.2,
+/// leniently where Postfix is lenient: any local part and domain without controls, blanks and angle brackets outside quotes.
+[[nodiscard]] PathError parse_path(std::string_view argument, std::string_view prefix, bool smtputf8_known,
+                                   PathArgument& out);
+
+}  // namespace weir::smtp
