@@ -10,6 +10,7 @@ if(CCACHE)
 endif()
 
 option(WEIR_FUZZ "Build the libFuzzer targets (clang only, set by the fuzz preset)" OFF)
+option(WEIR_BENCH "Build the benchmarks (set by the release preset)" OFF)
 
 set(Boost_NO_WARN_NEW_VERSIONS ON)
 find_package(Threads REQUIRED)
