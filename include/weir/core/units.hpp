@@ -32,7 +32,8 @@ struct Quota {
 
 enum class Counts : std::uint8_t { things, bytes };
 
-/// Errors: Errc::bad_syntax, or Errc::out_of_range for a rate or burst of 0 or above 10^12, or a window above a year.
+/// Errors: Errc::bad_syntax, or Errc::out_of_range for a rate or burst of 0 or above 10^12, a window above a year,
+/// more than one per nanosecond, or a burst that a century would not refill.
 [[nodiscard]] Result<Quota> parse_quota(std::string_view text, Counts counts = Counts::things);
 
 /// "60/min", "10M/h", "10/5min": the rate as an operator says it, for replies and `weir explain`.
