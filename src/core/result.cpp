@@ -11,17 +11,28 @@ public:
 
     [[nodiscard]] std::string message(int value) const override {
         switch (static_cast<Errc>(value)) {
-            case Errc::timed_out: return "timed out";
-            case Errc::closed_by_peer: return "connection closed by the other side";
-            case Errc::line_too_long: return "line too long";
-            case Errc::bad_reply: return "not an SMTP reply";
-            case Errc::unexpected_reply: return "reply not allowed here";
-            case Errc::relay_refused: return "refused by the relay";
-            case Errc::pool_saturated: return "all relay connections are busy";
-            case Errc::relay_unreachable: return "relay unreachable";
-            case Errc::shutting_down: return "shutting down";
-            case Errc::bad_syntax: return "bad syntax";
-            case Errc::out_of_range: return "out of range";
+            case Errc::timed_out:
+                return "timed out";
+            case Errc::closed_by_peer:
+                return "connection closed by the other side";
+            case Errc::line_too_long:
+                return "line too long";
+            case Errc::bad_reply:
+                return "not an SMTP reply";
+            case Errc::unexpected_reply:
+                return "reply not allowed here";
+            case Errc::relay_refused:
+                return "refused by the relay";
+            case Errc::pool_saturated:
+                return "all relay connections are busy";
+            case Errc::relay_unreachable:
+                return "relay unreachable";
+            case Errc::shutting_down:
+                return "shutting down";
+            case Errc::bad_syntax:
+                return "bad syntax";
+            case Errc::out_of_range:
+                return "out of range";
         }
         return "unknown error";
     }

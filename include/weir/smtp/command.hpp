@@ -8,7 +8,22 @@
 namespace weir::smtp {
 
 enum class Verb : std::uint8_t {
-    ehlo, helo, mail, rcpt, data, rset, noop, quit, vrfy, expn, help, xforward, starttls, auth, bdat, unknown,
+    ehlo,
+    helo,
+    mail,
+    rcpt,
+    data,
+    rset,
+    noop,
+    quit,
+    vrfy,
+    expn,
+    help,
+    xforward,
+    starttls,
+    auth,
+    bdat,
+    unknown,
 };
 
 /// One command line, split into verb and the rest. Views into the line.
@@ -32,19 +47,26 @@ struct Parameter {
 struct PathArgument {
     std::string_view path;  ///< without <> and without a source route (RFC 5321 appendix C); empty is <>
     std::vector<Parameter> parameters;
+
+    [[nodiscard]] bool has(std::string_view keyword) const;
 };
 
 enum class PathError : std::uint8_t {
     none,
-    syntax,           ///< 501 5.5.4: FROM:/TO: or <> missing, or stray characters
-    bad_address,      ///< 501 5.1.7 or 5.1.3
-    needs_smtputf8,   ///< 553 5.6.7: non-ASCII without SMTPUTF8 (RFC 6531)
-    bad_parameter,    ///< 501 5.5.4: malformed or given twice
+    syntax,         ///< 501 5.5.4: FROM:/TO: or <> missing, or stray characters
+    bad_address,    ///< 501 5.1.7 or 5.1.3
+    bad_parameter,  ///< 501 5.5.4: malformed or given twice
 };
 
 /// Parses the argument of MAIL (`prefix` "FROM:") or RCPT ("TO:"). The mailbox is checked against RFC 5321 4.1.2,
-/// leniently where Postfix is lenient: any local part and domain without controls, blanks and angle brackets outside quotes.
-[[nodiscard]] PathError parse_path(std::string_view argument, std::string_view prefix, bool smtputf8_known,
-                                   PathArgument& out);
+/// leniently where Postfix is lenient: any local part and domain without controls, blanks and angle brackets outside
+/// quotes. Non-ASCII must be valid UTF-8; whether it is allowed is for the session to say (RFC 6531).
+[[nodiscard]] PathError parse_path(std::string_view argument, std::string_view prefix, PathArgument& out);
+
+/// Equal but for the case of ASCII letters.
+[[nodiscard]] bool equals_ignoring_case(std::string_view left, std::string_view right);
+
+[[nodiscard]] bool is_ascii(std::string_view text);
+[[nodiscard]] bool is_utf8(std::string_view text);
 
 }  // namespace weir::smtp

@@ -26,6 +26,7 @@ struct Reply {
 
     /// "451 4.7.1 held\r\n": what goes on the wire, always valid whatever the lines hold (controls become '?').
     [[nodiscard]] std::string wire() const;
+    void append_wire(std::string& out) const;
 
     /// The first line with its code, for logs.
     [[nodiscard]] std::string summary() const;
