@@ -35,7 +35,9 @@ enum class Side : std::uint8_t { client, relay };
 /// Every metric Weir exports, by the names of the public face; nothing else knows a metric's name.
 ///
 /// Labels come from the configuration or from the enumerations above, never from mail, but for at most 20
-/// top-origin series. The hot-path functions neither allocate nor lock once a label set has been seen.
+/// top-origin series. Whatever the callers do, the series are bounded: a label takes at most 64 lanes, 256 limits,
+/// 64 relays and 32 kinds of protocol error, and everything beyond is counted under the value `other`.
+/// The hot-path functions neither allocate nor look anything up under a lock once a label set has been seen.
 ///
 /// Threads: all functions may be called from any thread.
 class Metrics {
@@ -44,6 +46,16 @@ public:
     ~Metrics();
     Metrics(const Metrics&) = delete;
     Metrics& operator=(const Metrics&) = delete;
+
+    /// Names the series that exist from the start. Without it a series appears, at one, with its first event, and
+    /// rate() over it misses that event. Names already known are left as they are; reload calls it again.
+    struct Names {
+        std::vector<std::string> lanes;  ///< "default" is always there
+        std::vector<std::string> limits;
+        std::vector<std::string> relays;
+        std::vector<std::string> protocol_errors;
+    };
+    void declare(const Names& names);
 
     void transaction_ended(std::string_view lane, Outcome outcome, core::Duration total, core::Duration added_latency);
     void recipients_ended(std::string_view lane, Outcome outcome, std::uint64_t count);
