@@ -1,0 +1,154 @@
+#include "support/socket.hpp"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <system_error>
+#include <utility>
+
+namespace weir::test {
+
+namespace {
+
+[[noreturn]] void throw_errno(const std::string& what) {
+    const int number = errno;
+    if (number == ECONNRESET || number == EPIPE) throw Socket::ConnectionLost(what + ": connection lost");
+    throw std::system_error(number, std::generic_category(), what);
+}
+
+sockaddr_in loopback(std::uint16_t port, const std::string& address = "127.0.0.1") {
+    sockaddr_in result{};
+    result.sin_family = AF_INET;
+    result.sin_port = htons(port);
+    if (inet_pton(AF_INET, address.c_str(), &result.sin_addr) != 1) throw TestFailure("not an address: " + address);
+    return result;
+}
+
+void bind_to(const Socket& socket, const sockaddr_in& address) {
+    if (::bind(socket.descriptor(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
+        throw_errno("bind");
+}
+
+Socket new_socket() {
+    const int descriptor = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (descriptor < 0) throw_errno("socket");
+    return Socket(descriptor);
+}
+
+void set_option(const Socket& socket, int level, int option) {
+    const int on = 1;
+    if (::setsockopt(socket.descriptor(), level, option, &on, sizeof on) != 0) throw_errno("setsockopt");
+}
+
+}  // namespace
+
+Socket::Socket(Socket&& other) noexcept
+    : descriptor_(std::exchange(other.descriptor_, -1)), buffer_(std::move(other.buffer_)) {}
+
+Socket& Socket::operator=(Socket&& other) noexcept {
+    std::swap(descriptor_, other.descriptor_);
+    std::swap(buffer_, other.buffer_);
+    return *this;
+}
+
+Socket Socket::connect(std::uint16_t port, const std::string& source) {
+    Socket socket = new_socket();
+    bind_to(socket, loopback(0, source));
+    const sockaddr_in peer = loopback(port);
+    if (::connect(socket.descriptor(), reinterpret_cast<const sockaddr*>(&peer), sizeof peer) != 0)
+        throw_errno("connect to port " + std::to_string(port));
+    set_option(socket, IPPROTO_TCP, TCP_NODELAY);
+    return socket;
+}
+
+std::optional<Socket> Socket::accept() const {
+    Socket socket(::accept4(descriptor_, nullptr, nullptr, SOCK_CLOEXEC));
+    if (!socket.is_open()) return std::nullopt;
+    set_option(socket, IPPROTO_TCP, TCP_NODELAY);
+    return socket;
+}
+
+std::string Socket::read_some() {
+    if (!buffer_.empty()) return std::exchange(buffer_, {});
+    wait_for(POLLIN);
+    std::array<char, 65536> bytes;
+    const ssize_t count = ::recv(descriptor_, bytes.data(), bytes.size(), 0);
+    if (count < 0) throw_errno("read");
+    return {bytes.data(), static_cast<std::size_t>(count)};
+}
+
+std::optional<std::string> Socket::read_line() {
+    std::string line;
+    for (;;) {
+        const std::string bytes = read_some();
+        if (bytes.empty()) return std::nullopt;
+        const auto end = bytes.find('\n');
+        line += bytes.substr(0, end == std::string::npos ? end : end + 1);
+        if (end == std::string::npos) continue;
+        buffer_ = bytes.substr(end + 1);
+        return line;
+    }
+}
+
+void Socket::write(std::string_view bytes) {
+    while (!bytes.empty()) {
+        wait_for(POLLOUT);
+        const ssize_t count = ::send(descriptor_, bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (count < 0 && errno != EAGAIN) throw_errno("write");
+        if (count > 0) bytes.remove_prefix(static_cast<std::size_t>(count));
+    }
+}
+
+void Socket::close_writing() {
+    ::shutdown(descriptor_, SHUT_WR);
+}
+
+void Socket::shut_down() const {
+    ::shutdown(descriptor_, SHUT_RDWR);
+}
+
+void Socket::close() {
+    if (is_open()) ::close(std::exchange(descriptor_, -1));
+}
+
+void Socket::reset() {
+    const linger at_once{.l_onoff = 1, .l_linger = 0};
+    ::setsockopt(descriptor_, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+    close();
+}
+
+void Socket::wait_for(short events) const {
+    pollfd waiting{.fd = descriptor_, .events = events, .revents = 0};
+    const auto milliseconds = std::chrono::milliseconds(patience).count();
+    const int ready = ::poll(&waiting, 1, static_cast<int>(milliseconds));
+    if (ready < 0) throw_errno("poll");
+    if (ready == 0) throw TestFailure(events == POLLIN ? "nothing arrived in time" : "the peer does not read");
+}
+
+ReservedPort::ReservedPort() : holder_(new_socket()) {
+    bind_to(holder_, loopback(0));
+    sockaddr_in bound{};
+    socklen_t size = sizeof bound;
+    if (::getsockname(holder_.descriptor(), reinterpret_cast<sockaddr*>(&bound), &size) != 0)
+        throw_errno("getsockname");
+    number_ = ntohs(bound.sin_port);
+    // Only now: the port was chosen as one that is free for a socket that shares with nobody.
+    set_option(holder_, SOL_SOCKET, SO_REUSEADDR);
+    set_option(holder_, SOL_SOCKET, SO_REUSEPORT);
+}
+
+Socket ReservedPort::listen() const {
+    Socket socket = new_socket();
+    set_option(socket, SOL_SOCKET, SO_REUSEADDR);
+    bind_to(socket, loopback(number_));
+    if (::listen(socket.descriptor(), SOMAXCONN) != 0) throw_errno("listen");
+    return socket;
+}
+
+}  // namespace weir::test

@@ -1,0 +1,96 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+
+namespace weir::test {
+
+/// How long a test waits for something that must happen. Long, because it only costs time when a test fails,
+/// and sanitizers on a busy machine are slow.
+inline constexpr std::chrono::seconds patience{20};
+
+/// What the other side did, or did not do in time. GoogleTest reports it as a failure, with the text.
+class TestFailure : public std::runtime_error {
+public:
+    using std::runtime_error::runtime_error;
+};
+
+/// A blocking, buffered TCP socket whose every wait ends after `patience`.
+///
+/// Owns:    the descriptor.
+/// Errors:  TestFailure when time is up; ConnectionLost when the peer reset the connection.
+/// Threads: one thread reads and writes; shut_down() may be called from any other to wake it.
+class Socket {
+public:
+    class ConnectionLost : public TestFailure {
+    public:
+        using TestFailure::TestFailure;
+    };
+
+    Socket() = default;
+    explicit Socket(int descriptor) : descriptor_(descriptor) {}
+    Socket(Socket&& other) noexcept;
+    Socket& operator=(Socket&& other) noexcept;
+    ~Socket() { close(); }
+
+    /// To 127.0.0.1:`port`, from `source`: any address in 127.0.0.0/8 will do.
+    [[nodiscard]] static Socket connect(std::uint16_t port, const std::string& source = "127.0.0.1");
+
+    /// The next connection to this listening socket; none after shut_down().
+    [[nodiscard]] std::optional<Socket> accept() const;
+
+    /// What has arrived, at least one byte; empty when the peer has closed its side.
+    [[nodiscard]] std::string read_some();
+
+    /// One line with its LF; none when the peer has closed its side before one was whole.
+    [[nodiscard]] std::optional<std::string> read_line();
+
+    /// Gives back what was read too far: the next read begins with it.
+    void unread(std::string_view bytes) { buffer_.insert(0, bytes); }
+
+    void write(std::string_view bytes);
+
+    /// We write no more, and still read (the peer sees end of file).
+    void close_writing();
+
+    /// Wakes whoever waits in read_some() or accept(): there is nothing more to come.
+    void shut_down() const;
+
+    void close();
+
+    /// Closes with RST, as a crashed peer would.
+    void reset();
+
+    [[nodiscard]] bool is_open() const { return descriptor_ >= 0; }
+    [[nodiscard]] int descriptor() const { return descriptor_; }
+
+private:
+    void wait_for(short events) const;
+
+    int descriptor_ = -1;
+    std::string buffer_;
+};
+
+/// A free TCP port of 127.0.0.1, kept from everybody else, while the process under test can still listen on it.
+///
+/// The port is bound but not listened on: nobody is given it by chance, connecting to it is refused, and a listener
+/// with SO_REUSEADDR (Asio's default) or SO_REUSEPORT may take it.
+class ReservedPort {
+public:
+    ReservedPort();
+
+    [[nodiscard]] std::uint16_t number() const { return number_; }
+
+    /// A socket that listens on it.
+    [[nodiscard]] Socket listen() const;
+
+private:
+    Socket holder_;
+    std::uint16_t number_ = 0;
+};
+
+}  // namespace weir::test
