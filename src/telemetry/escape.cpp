@@ -124,9 +124,9 @@ void append_message(Buffer& out, std::string_view message) {
     append_characters(out, message, longest_message, Style::text);
 }
 
-void append_json(Buffer& out, std::string_view value) {
+void append_json(Buffer& out, std::string_view value, std::size_t longest) {
     out.push_back('"');
-    append_characters(out, value, longest_message, Style::json);
+    append_characters(out, value, longest, Style::json);
     out.push_back('"');
 }
 

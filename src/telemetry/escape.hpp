@@ -24,7 +24,7 @@ void append_value(Buffer& out, std::string_view value);
 void append_message(Buffer& out, std::string_view message);
 
 /// A JSON string with its quotes (RFC 8259). Bytes that are not UTF-8 become the characters \xff.
-void append_json(Buffer& out, std::string_view value);
+void append_json(Buffer& out, std::string_view value, std::size_t longest = longest_value);
 
 /// A label value: at most 128 bytes of printable UTF-8; every other byte is '?'.
 [[nodiscard]] std::string label_value(std::string_view text);

@@ -14,17 +14,15 @@ public:
     Fields(Buffer& out, Format format) : out_(out), format_(format) {}
 
     void event(std::string_view word) {
-        if (format_ == Format::json)
-            name("event"), append_json(out_, word);
-        else
-            append_message(out_, word);
+        if (format_ == Format::json) return text("event", word);
+        append_message(out_, word);
         is_first_ = false;
     }
 
-    void text(std::string_view field, std::string_view value) {
+    void text(std::string_view field, std::string_view value, std::size_t longest = longest_value) {
         if (value.empty()) return;
         name(field);
-        format_ == Format::json ? append_json(out_, value) : append_value(out_, value);
+        format_ == Format::json ? append_json(out_, value, longest) : append_value(out_, value);
     }
 
     /// Postfix's way of writing an address: the null sender is <>.
@@ -99,7 +97,7 @@ void append_transaction(Buffer& out, Format format, const TransactionRecord& rec
 void append_event(Buffer& out, Format format, std::string_view message, std::uint64_t suppressed) {
     if (format == Format::json) {
         Fields fields(out, format);
-        fields.text("message", message);
+        fields.text("message", message, longest_message);
         if (suppressed > 0) fields.number("suppressed", suppressed);
         return;
     }

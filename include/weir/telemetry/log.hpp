@@ -17,22 +17,22 @@ enum class Format : std::uint8_t { text, json };
 /// One transaction, as the log tells it. Views need only live for the call.
 struct TransactionRecord {
     std::uint64_t session = 0;  ///< counts up over all workers
-    std::string_view lane;
-    std::string_view client;  ///< "203.0.113.9" or "local"
-    std::string_view login;
-    std::string_view queue_id;  ///< Postfix's current queue ID (topmost Received header); empty before the body
-    std::string_view ident;     ///< queue ID of first reception (XFORWARD IDENT)
-    std::string_view sender;
+    std::string_view lane{};
+    std::string_view client{};  ///< "203.0.113.9" or "local"
+    std::string_view login{};
+    std::string_view queue_id{};  ///< Postfix's current queue ID (topmost Received header); empty before the body
+    std::string_view ident{};     ///< queue ID of first reception (XFORWARD IDENT)
+    std::string_view sender{};
     std::size_t recipients_accepted = 0;
     std::size_t recipients_refused = 0;
-    std::string_view first_recipient;
+    std::string_view first_recipient{};
     std::uint64_t bytes = 0;  ///< of the body, as it was on the wire
     Outcome outcome = Outcome::aborted;
-    std::string_view reason;  ///< "limit", "relay_unreachable", ...; empty when relayed
-    std::string_view limit;   ///< name of the limit, when reason is "limit"
-    std::uint32_t ref = 0;    ///< of the refusal; 0: none
-    std::string_view relay;   ///< which relay, when one was asked
-    std::string_view reply;   ///< the reply that decided, first line, as Postfix got it
+    std::string_view reason{};  ///< "limit", "relay_unreachable", ...; empty when relayed
+    std::string_view limit{};   ///< name of the limit, when reason is "limit"
+    std::uint32_t ref = 0;      ///< of the refusal; 0: none
+    std::string_view relay{};   ///< which relay, when one was asked
+    std::string_view reply{};   ///< the reply that decided, first line, as Postfix got it
     core::Duration duration{};
 };
 

@@ -50,10 +50,10 @@ public:
     /// Names the series that exist from the start. Without it a series appears, at one, with its first event, and
     /// rate() over it misses that event. Names already known are left as they are; reload calls it again.
     struct Names {
-        std::vector<std::string> lanes;  ///< "default" is always there
-        std::vector<std::string> limits;
-        std::vector<std::string> relays;
-        std::vector<std::string> protocol_errors;
+        std::vector<std::string> lanes{};  ///< "default" is always there
+        std::vector<std::string> limits{};
+        std::vector<std::string> relays{};
+        std::vector<std::string> protocol_errors{};
     };
     void declare(const Names& names);
 
@@ -72,16 +72,16 @@ public:
     /// What is read at scrape time rather than counted as it happens.
     struct Snapshot {
         struct Limit {
-            std::string name;
+            std::string name{};
             std::uint64_t tracked_keys = 0;
-            std::optional<std::uint64_t> remaining;
+            std::optional<std::uint64_t> remaining{};
         };
         struct Origin {
-            std::string origin;
+            std::string origin{};
             std::uint64_t messages = 0;
         };
-        std::vector<Limit> limits;
-        std::vector<Origin> top_origins;
+        std::vector<Limit> limits{};
+        std::vector<Origin> top_origins{};
     };
     /// `source` is called on the scraping thread; it must outlive this object or be replaced first.
     void set_snapshot_source(std::function<Snapshot()> source);
