@@ -105,7 +105,7 @@ void Socket::write(std::string_view bytes) {
     }
 }
 
-void Socket::close_writing() {
+void Socket::close_writing() const {
     ::shutdown(descriptor_, SHUT_WR);
 }
 

@@ -55,7 +55,7 @@ public:
     void write(std::string_view bytes);
 
     /// We write no more, and still read (the peer sees end of file).
-    void close_writing();
+    void close_writing() const;
 
     /// Wakes whoever waits in read_some() or accept(): there is nothing more to come.
     void shut_down() const;
