@@ -1,0 +1,101 @@
+#include <algorithm>
+
+#include "fields.hpp"
+#include "network.hpp"
+#include "sections.hpp"
+
+namespace weir::config {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr std::string_view upstream_allowed = "write it as in {relays: [\"[smtp.isp.example]:587\"]}";
+constexpr std::string_view relays_allowed = "give one or a list of relays, as in \"[smtp.isp.example]:587\"";
+constexpr std::string_view contract_allowed = "write it as in {messages: 50000/day, recipients_per_message: 50}";
+constexpr std::size_t max_relays = 100;
+constexpr std::uint16_t wrapper_tls_port = 465;
+
+void read_relay(const Value& value, UpstreamSettings& upstream) {
+    auto relay = read_parsed(value, parse_relay, relays_allowed);
+    if (!relay) return;
+    const bool is_known = std::any_of(upstream.relays.begin(), upstream.relays.end(), [&](const RelayAddress& other) {
+        return other.host == relay->host && other.port == relay->port;
+    });
+    if (is_known) {
+        value.refuse("is listed twice; list each relay once, the preferred one first");
+        return;
+    }
+    if (relay->port == wrapper_tls_port) {
+        value.warning("port 465 speaks TLS from the first byte, which this version does not; it will look unreachable");
+    }
+    upstream.relays.push_back(*std::move(relay));
+}
+
+void read_relays(const Value& value, UpstreamSettings& upstream) {
+    upstream.relays.clear();
+    read_list(value, relays_allowed, max_relays, [&](const Value& item) { read_relay(item, upstream); });
+}
+
+void read_ehlo_name(const Value& value, UpstreamSettings& upstream) {
+    constexpr std::string_view allowed = "give this host's name as the relay knows it, as in mail.example.org";
+    if (!value.expect(Node::Kind::scalar, allowed)) return;
+    if (is_host_name(value.node().text)) {
+        upstream.ehlo_name = value.node().text;
+    } else {
+        value.refuse("is not a host name; " + std::string(allowed));
+    }
+}
+
+constexpr std::array contract_fields{
+    Field<ContractSettings>{"messages", [](const Value& value, ContractSettings& c) { read(value, c.messages); }},
+    Field<ContractSettings>{"recipients", [](const Value& value, ContractSettings& c) { read(value, c.recipients); }},
+    Field<ContractSettings>{"recipients_per_message",
+                            [](const Value& value, ContractSettings& c) {
+                                if (const auto most = read_number(value, {1, 100'000})) {
+                                    c.recipients_per_message = static_cast<std::uint32_t>(*most);
+                                }
+                            }},
+};
+
+constexpr std::array upstream_fields{
+    Field<UpstreamSettings>{"relays", read_relays},
+    Field<UpstreamSettings>{"max_connections",
+                            [](const Value& value, UpstreamSettings& u) {
+                                read(value, {1, 1'000}, u.max_connections);
+                            }},
+    Field<UpstreamSettings>{"max_messages_per_connection",
+                            [](const Value& value, UpstreamSettings& u) {
+                                read(value, {1, 1'000'000}, u.max_messages_per_connection);
+                            }},
+    Field<UpstreamSettings>{"ehlo_name", read_ehlo_name},
+    Field<UpstreamSettings>{"connect_timeout",
+                            [](const Value& value, UpstreamSettings& u) {
+                                read(value, {100ms, 5min}, u.connect_timeout);
+                            }},
+    Field<UpstreamSettings>{"wait_for_connection",
+                            [](const Value& value, UpstreamSettings& u) {
+                                read(value, {0s, 5min}, u.wait_for_connection);
+                            }},
+    Field<UpstreamSettings>{"idle_timeout",
+                            [](const Value& value, UpstreamSettings& u) {
+                                read(value, {100ms, 1h}, u.idle_timeout);
+                            }},
+    Field<UpstreamSettings>{
+        "contract",
+        [](const Value& value, UpstreamSettings& u) { read_map(value, contract_fields, contract_allowed, u.contract); },
+        [](const std::string& path, std::vector<Key>& keys) { list_keys(contract_fields, path + '.', keys); }},
+};
+
+}  // namespace
+
+void read_upstream(const Value& value, Settings& settings) {
+    if (read_map(value, upstream_fields, upstream_allowed, settings.upstream) && !find(value, "relays")) {
+        value.missing("relays", std::string(relays_allowed));
+    }
+}
+
+void list_upstream(const std::string& path, std::vector<Key>& keys) {
+    list_keys(upstream_fields, path + '.', keys);
+}
+
+}  // namespace weir::config
