@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <iterator>
 
+#include "weir/telemetry/printable.hpp"
+
 namespace weir::telemetry {
 namespace {
 
@@ -128,6 +130,12 @@ void append_json(Buffer& out, std::string_view value, std::size_t longest) {
     out.push_back('"');
     append_characters(out, value, longest, Style::json);
     out.push_back('"');
+}
+
+std::string printable(std::string_view text) {
+    Buffer out;
+    append_message(out, text);
+    return fmt::to_string(out);
 }
 
 std::string label_value(std::string_view text) {
