@@ -138,6 +138,11 @@ Task<Error> Connection::write_all(std::string_view bytes, core::Duration timeout
     co_return Error();
 }
 
+void Connection::write_now(std::string_view bytes) {
+    Error ignored;
+    state_->socket.write_some(asio::buffer(bytes.data(), bytes.size()), ignored);
+}
+
 bool Connection::has_unread_or_closed() {
     Error error;
     char byte = 0;

@@ -12,6 +12,7 @@
 #include "weir/core/ip.hpp"
 #include "weir/core/time.hpp"
 #include "weir/policy/settings.hpp"
+#include "weir/proxy/settings.hpp"
 
 namespace weir::config {
 
@@ -30,37 +31,9 @@ struct ListenSettings {
     bool operator==(const ListenSettings&) const = default;
 };
 
-/// One relay in Postfix's relayhost syntax: "[host]:port", "[host]", "host:port".
-struct RelayAddress {
-    std::string host;
-    std::uint16_t port = 25;
-    bool lookup_mx = true;  ///< false when written in brackets
-    std::string text;       ///< as configured; the `relay` label of metrics
-
-    bool operator==(const RelayAddress&) const = default;
-};
-
-/// What the ISP allows, enforced as the outermost limit.
-struct ContractSettings {
-    std::optional<core::Quota> messages;
-    std::optional<core::Quota> recipients;
-    std::optional<std::uint32_t> recipients_per_message;
-
-    bool operator==(const ContractSettings&) const = default;
-};
-
-struct UpstreamSettings {
-    std::vector<RelayAddress> relays;  ///< in order of preference; never empty
-    unsigned max_connections = 10;     ///< over all workers
-    unsigned max_messages_per_connection = 100;
-    std::string ehlo_name;             ///< empty: this machine's host name
-    core::Duration connect_timeout = std::chrono::seconds(20);
-    core::Duration wait_for_connection = std::chrono::seconds(20);
-    core::Duration idle_timeout = std::chrono::seconds(30);
-    ContractSettings contract;
-
-    bool operator==(const UpstreamSettings&) const = default;
-};
+using proxy::ContractSettings;
+using proxy::RelayAddress;
+using proxy::UpstreamSettings;
 
 struct LogSettings {
     enum class Level : std::uint8_t { debug, info, warning, error };

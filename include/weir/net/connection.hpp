@@ -34,6 +34,9 @@ public:
     /// that is copied if the peer makes us wait.
     Task<core::Error> write_all(std::string_view bytes, core::Duration timeout);
 
+    /// As much of `bytes` as the socket takes without waiting; for a farewell that nobody waits for.
+    void write_now(std::string_view bytes);
+
     /// True when something can be read, or the peer has closed: an idle relay connection is then no longer good.
     [[nodiscard]] bool has_unread_or_closed();
 

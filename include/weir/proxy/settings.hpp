@@ -1,0 +1,63 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "weir/core/ip.hpp"
+#include "weir/core/time.hpp"
+#include "weir/core/units.hpp"
+
+namespace weir::proxy {
+
+/// One relay in Postfix's relayhost syntax: "[host]:port", "[host]", "host:port".
+struct RelayAddress {
+    std::string host;
+    std::uint16_t port = 25;
+    bool lookup_mx = true;  ///< false when written in brackets
+    std::string text;       ///< as configured; the `relay` label of metrics
+
+    bool operator==(const RelayAddress&) const = default;
+};
+
+/// What the ISP allows, enforced as the outermost limit.
+struct ContractSettings {
+    std::optional<core::Quota> messages;
+    std::optional<core::Quota> recipients;
+    std::optional<std::uint32_t> recipients_per_message;
+
+    bool operator==(const ContractSettings&) const = default;
+};
+
+struct UpstreamSettings {
+    std::vector<RelayAddress> relays;  ///< in order of preference; never empty
+    unsigned max_connections = 10;     ///< over all workers
+    unsigned max_messages_per_connection = 100;
+    std::string ehlo_name;  ///< empty: this machine's host name
+    core::Duration connect_timeout = std::chrono::seconds(20);
+    core::Duration wait_for_connection = std::chrono::seconds(20);
+    core::Duration idle_timeout = std::chrono::seconds(30);
+    ContractSettings contract;
+
+    bool operator==(const UpstreamSettings&) const = default;
+};
+
+/// What the sessions of a worker go by. Taken once per session, swapped as a whole by a reload.
+struct Settings {
+    std::string hostname;                     ///< in the greeting and EHLO replies
+    std::vector<core::Cidr> trusted_clients;  ///< who may connect at all; their XFORWARD is believed
+    UpstreamSettings upstream;
+
+    bool operator==(const Settings&) const = default;
+};
+
+// How long the relay may take, per command: always less than Postfix waits for us (smtp_*_timeout), except after the
+// final dot, where giving up first would turn a slow success into a duplicate.
+inline constexpr core::Duration envelope_timeout = std::chrono::seconds(270);     // Postfix: 300 s
+inline constexpr core::Duration data_timeout = std::chrono::seconds(110);         // Postfix: 120 s
+inline constexpr core::Duration body_write_timeout = std::chrono::seconds(170);   // Postfix: 180 s
+inline constexpr core::Duration end_of_body_timeout = std::chrono::seconds(660);  // Postfix: 600 s, then it hangs up
+
+}  // namespace weir::proxy

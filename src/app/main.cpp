@@ -1,0 +1,31 @@
+#include <sysexits.h>
+
+#include <CLI/CLI.hpp>
+#include <filesystem>
+
+#include "check.hpp"
+#include "daemon.hpp"
+
+int main(int argc, char** argv) {
+    CLI::App app("Weir, the outbound smarthost rate governor: an SMTP proxy between Postfix and the ISP's relay",
+                 "weir");
+    app.set_version_flag("--version", "weir " WEIR_VERSION);
+    app.require_subcommand(1);
+    std::filesystem::path config;
+    bool json = false;
+
+    CLI::App* run = app.add_subcommand("run", "The daemon, in the foreground; SIGHUP reloads, SIGTERM drains");
+    run->add_option("--config,-c", config, "Configuration file (YAML)")->required();
+
+    CLI::App* check = app.add_subcommand("check", "Validates a configuration file; exit status 78 when it is wrong");
+    check->add_option("--config,-c", config, "Configuration file (YAML)")->required();
+    check->add_flag("--json", json, "Print the outcome as JSON");
+
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::ParseError& error) {
+        return app.exit(error) == 0 ? EX_OK : EX_USAGE;
+    }
+    if (*check) return weir::app::check(config, json);
+    return weir::app::run(config);
+}

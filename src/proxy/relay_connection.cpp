@@ -1,0 +1,58 @@
+#include "relay_connection.hpp"
+
+#include <utility>
+
+namespace weir::proxy {
+
+using core::Error;
+
+RelayConnection::RelayConnection(net::Connection connection, RelayAddress relay, std::string ehlo_name)
+    : connection_(std::move(connection)), relay_(std::move(relay)), session_(std::move(ehlo_name)) {}
+
+net::Task<Error> RelayConnection::handshake(core::Duration timeout) {
+    while (!session_.is_ready()) {
+        if (session_.error()) co_return session_.error();
+        if (const Error error = co_await flush(timeout)) co_return error;
+        const auto bytes = co_await connection_.read_some(timeout);
+        if (!bytes) co_return bytes.error();
+        session_.feed({bytes->data(), bytes->size()});
+    }
+    co_return Error();
+}
+
+net::Task<Error> RelayConnection::flush(core::Duration timeout) {
+    const std::string output = session_.take_output();
+    if (output.empty()) co_return Error();
+    co_return co_await connection_.write_all(output, timeout);
+}
+
+net::Task<core::Result<smtp::Reply>> RelayConnection::read_reply(core::Duration timeout) {
+    if (const Error error = co_await flush(timeout)) co_return error;
+    for (;;) {
+        if (auto reply = session_.take_reply()) co_return std::move(*reply);
+        if (session_.error()) co_return session_.error();
+        const auto bytes = co_await connection_.read_some(timeout);
+        if (!bytes) co_return bytes.error();
+        session_.feed({bytes->data(), bytes->size()});
+    }
+}
+
+net::Task<Error> RelayConnection::write_body(std::string_view bytes, core::Duration timeout) {
+    co_return co_await connection_.write_all(bytes, timeout);
+}
+
+bool RelayConnection::is_fit_for_reuse() {
+    return !session_.error() && session_.awaiting() == 0 && !connection_.has_unread_or_closed();
+}
+
+void RelayConnection::quit() {
+    connection_.write_now("QUIT\r\n");
+    connection_.close();
+}
+
+std::string describe(const core::Error& error, const smtp::ClientSession& session) {
+    if (error == core::Errc::relay_refused && session.refusal()) return "said: " + session.refusal()->summary();
+    return error.message();
+}
+
+}  // namespace weir::proxy

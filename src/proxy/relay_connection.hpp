@@ -1,0 +1,64 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "weir/core/result.hpp"
+#include "weir/core/time.hpp"
+#include "weir/net/connection.hpp"
+#include "weir/proxy/settings.hpp"
+#include "weir/smtp/client_session.hpp"
+
+namespace weir::proxy {
+
+/// An SMTP connection to a relay: `smtp::ClientSession` over `net::Connection`.
+///
+/// Errors:  core::Errc::timed_out leaves it usable, one may go on waiting; after any other error it is only good for
+///          closing.
+/// Threads: one worker's.
+class RelayConnection {
+public:
+    RelayConnection(net::Connection connection, RelayAddress relay, std::string ehlo_name);
+
+    /// Waits for the greeting and says EHLO.
+    net::Task<core::Error> handshake(core::Duration timeout);
+
+    /// Queues a command line; it leaves with the next flush(), read_reply() or write_body().
+    void queue(std::string_view line) { session_.send(line); }
+
+    net::Task<core::Error> flush(core::Duration timeout);
+
+    /// The reply to the oldest command that has none yet.
+    net::Task<core::Result<smtp::Reply>> read_reply(core::Duration timeout);
+
+    net::Task<core::Error> write_body(std::string_view bytes, core::Duration timeout);
+
+    /// The body's last piece has been written: the next read_reply() is for it.
+    void expect_reply() { session_.expect_reply(); }
+
+    /// Between messages: false when the relay has closed, or said something that nobody asked for.
+    [[nodiscard]] bool is_fit_for_reuse();
+
+    /// Makes what is being waited for fail.
+    void cancel() { connection_.cancel(); }
+
+    /// Says QUIT without waiting for the answer, and closes.
+    void quit();
+
+    [[nodiscard]] const RelayAddress& relay() const { return relay_; }
+    [[nodiscard]] const smtp::ClientSession& session() const { return session_; }
+
+    unsigned messages = 0;     ///< transactions that got as far as DATA
+    bool needs_reset = false;  ///< the last transaction was left open: RSET goes before the next MAIL
+    core::TimePoint idle_since{};
+
+private:
+    net::Connection connection_;
+    RelayAddress relay_;
+    smtp::ClientSession session_;
+};
+
+/// Why a relay would not talk to us, in words for logs and replies.
+[[nodiscard]] std::string describe(const core::Error& error, const smtp::ClientSession& session);
+
+}  // namespace weir::proxy

@@ -1,0 +1,110 @@
+#include "weir/proxy/relay_directory.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace weir::proxy {
+namespace {
+
+constexpr core::Duration first_pause = std::chrono::seconds(1);
+constexpr core::Duration longest_pause = std::chrono::seconds(30);
+
+}  // namespace
+
+RelayDirectory::RelayDirectory(std::vector<RelayAddress> relays) {
+    replace(std::move(relays));
+}
+
+void RelayDirectory::replace(std::vector<RelayAddress> relays) {
+    const std::lock_guard lock(mutex_);
+    std::vector<Entry> entries;
+    for (RelayAddress& relay : relays) {
+        Entry* known = find(relay);
+        if (known != nullptr) {
+            entries.push_back(std::move(*known));
+        } else {
+            entries.emplace_back().address = std::move(relay);
+        }
+    }
+    entries_ = std::move(entries);
+}
+
+std::vector<RelayAddress> RelayDirectory::candidates(core::TimePoint now) const {
+    const std::lock_guard lock(mutex_);
+    std::vector<RelayAddress> result;
+    for (const Entry& entry : entries_) {
+        if (entry.failures == 0 || entry.retry_at <= now) result.push_back(entry.address);
+    }
+    return result;
+}
+
+void RelayDirectory::on_connected(const RelayAddress& relay, const smtp::Extensions& extensions) {
+    const std::lock_guard lock(mutex_);
+    if (Entry* entry = find(relay)) {
+        entry->extensions = extensions;
+        entry->failures = 0;
+        entry->last_error.clear();
+    }
+}
+
+void RelayDirectory::on_failed(const RelayAddress& relay, std::string why, core::TimePoint now) {
+    const std::lock_guard lock(mutex_);
+    if (Entry* entry = find(relay)) {
+        const auto doublings = std::min(entry->failures++, 5U);
+        entry->retry_at = now + std::min(first_pause * (1U << doublings), longest_pause);
+        entry->last_error = std::move(why);
+    }
+}
+
+void RelayDirectory::on_connections(const RelayAddress& relay, std::int64_t busy_change, std::int64_t idle_change) {
+    const std::lock_guard lock(mutex_);
+    if (Entry* entry = find(relay)) {
+        entry->busy_connections += busy_change;
+        entry->idle_connections += idle_change;
+    }
+}
+
+smtp::Extensions RelayDirectory::offer() const {
+    const std::lock_guard lock(mutex_);
+    std::optional<smtp::Extensions> all;
+    for (const Entry& entry : entries_) {
+        if (!entry.extensions) continue;
+        all = all ? smtp::intersection(*all, *entry.extensions) : *entry.extensions;
+    }
+    return all.value_or(smtp::unknown_relay_extensions());
+}
+
+bool RelayDirectory::is_known() const {
+    const std::lock_guard lock(mutex_);
+    return std::any_of(entries_.begin(), entries_.end(),
+                       [](const Entry& entry) { return entry.extensions.has_value(); });
+}
+
+std::string RelayDirectory::last_error() const {
+    const std::lock_guard lock(mutex_);
+    for (const Entry& entry : entries_) {
+        if (!entry.last_error.empty()) return entry.address.text + ": " + entry.last_error;
+    }
+    return {};
+}
+
+std::vector<RelayDirectory::Status> RelayDirectory::status() const {
+    const std::lock_guard lock(mutex_);
+    std::vector<Status> result;
+    for (const Entry& entry : entries_) {
+        result.push_back({.relay = entry.address.text,
+                          .reachable = entry.extensions && entry.failures == 0,
+                          .busy_connections = entry.busy_connections,
+                          .idle_connections = entry.idle_connections,
+                          .last_error = entry.last_error});
+    }
+    return result;
+}
+
+RelayDirectory::Entry* RelayDirectory::find(const RelayAddress& relay) {
+    const auto found =
+        std::find_if(entries_.begin(), entries_.end(), [&](const Entry& e) { return e.address == relay; });
+    return found == entries_.end() ? nullptr : &*found;
+}
+
+}  // namespace weir::proxy

@@ -1,0 +1,97 @@
+#pragma once
+
+#include <atomic>
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "connection_budget.hpp"
+#include "relay_connection.hpp"
+#include "weir/core/time.hpp"
+#include "weir/net/task.hpp"
+#include "weir/proxy/relay_directory.hpp"
+#include "weir/proxy/settings.hpp"
+#include "weir/telemetry/log.hpp"
+#include "weir/telemetry/metrics.hpp"
+
+namespace weir::proxy {
+
+/// Warm SMTP connections to the relays, one pool per worker; `ConnectionBudget` bounds them over all workers.
+///
+/// Owns:    the idle connections. A Lease owns the one it carries.
+/// Errors:  acquire(): Errc::pool_saturated when no turn came before the deadline, Errc::relay_unreachable when no
+///          relay could be connected to (RelayDirectory::last_error() says why).
+/// Threads: one worker's, but for ask_to_shed().
+class UpstreamPool {
+public:
+    /// A connection for one transaction. Destroying it closes the connection; give_back() keeps it.
+    class Lease {
+    public:
+        Lease(UpstreamPool& pool, RelayConnection connection, bool reused);
+        Lease(Lease&& other) noexcept;
+        Lease& operator=(Lease&& other) noexcept;
+        ~Lease();
+
+        [[nodiscard]] RelayConnection& connection() { return *connection_; }
+
+        /// It has carried messages, or has waited, before: it may turn out to be dead.
+        [[nodiscard]] bool is_reused() const { return reused_; }
+
+        /// The transaction is over and the connection in order.
+        void give_back();
+
+    private:
+        void drop();
+
+        UpstreamPool* pool_;
+        std::optional<RelayConnection> connection_;
+        bool reused_;
+    };
+
+    UpstreamPool(boost::asio::any_io_executor executor, std::shared_ptr<const Settings> settings,
+                 RelayDirectory& relays, ConnectionBudget& budget, const core::Clock& clock,
+                 telemetry::Metrics& metrics, telemetry::Log& log);
+    ~UpstreamPool();
+    UpstreamPool(const UpstreamPool&) = delete;
+    UpstreamPool& operator=(const UpstreamPool&) = delete;
+
+    /// An idle connection that is still good, if there is one.
+    [[nodiscard]] std::optional<Lease> try_acquire_idle();
+
+    /// A connection, idle, handed on or new. `fresh` asks for a new one, because an idle one has just failed.
+    net::Task<core::Result<Lease>> acquire(bool fresh);
+
+    void set_settings(std::shared_ptr<const Settings> settings);
+
+    /// Closes all idle connections.
+    void close_idle();
+
+    /// Another worker waits for a connection: one idle connection is closed for it. From any thread.
+    void ask_to_shed();
+
+    [[nodiscard]] const boost::asio::any_io_executor& executor() const { return executor_; }
+
+private:
+    net::Task<core::Result<Lease>> connect();
+    net::Task<core::Result<RelayConnection>> connect_to(RelayAddress relay);
+    void take_back(std::optional<RelayConnection> connection, bool was_busy);
+    void shed_one();
+    void reap_later();
+    void count(const RelayAddress& relay, int busy, int idle);
+
+    boost::asio::any_io_executor executor_;
+    std::shared_ptr<const Settings> settings_;
+    RelayDirectory& relays_;
+    ConnectionBudget& budget_;
+    const core::Clock& clock_;
+    telemetry::Metrics& metrics_;
+    telemetry::Log& log_;
+    std::vector<RelayConnection> idle_;
+    std::atomic<std::size_t> idle_count_{0};
+    boost::asio::steady_timer reaper_;
+    bool reaping_ = false;
+};
+
+}  // namespace weir::proxy

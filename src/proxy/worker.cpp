@@ -1,0 +1,189 @@
+#include "worker.hpp"
+
+#include <algorithm>
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <exception>
+#include <utility>
+
+#include "session_driver.hpp"
+#include "weir/net/endpoint.hpp"
+
+namespace weir::proxy {
+
+namespace asio = boost::asio;
+using asio::ip::tcp;
+using core::Error;
+using telemetry::Level;
+
+namespace {
+
+/// Takes a number off and puts it back whatever happens.
+class CountedSession {
+public:
+    explicit CountedSession(telemetry::Metrics& metrics) : metrics_(metrics) {
+        metrics_.session_opened(telemetry::Side::client);
+    }
+    ~CountedSession() { metrics_.session_closed(telemetry::Side::client); }
+    CountedSession(const CountedSession&) = delete;
+    CountedSession& operator=(const CountedSession&) = delete;
+
+private:
+    telemetry::Metrics& metrics_;
+};
+
+bool is_trusted(const Settings& settings, const core::IpAddress& address) {
+    const auto& trusted = settings.trusted_clients;
+    return std::any_of(trusted.begin(), trusted.end(),
+                       [&](const core::Cidr& network) { return network.contains(address); });
+}
+
+}  // namespace
+
+Worker::Worker(Shared& shared, std::shared_ptr<const Settings> settings)
+    : shared_(shared),
+      settings_(std::move(settings)),
+      guard_(context_.get_executor()),
+      grace_(context_),
+      learn_again_(context_),
+      pool_(context_.get_executor(), settings_, shared_.relays, shared_.budget, shared_.parts.clock,
+            shared_.parts.metrics, shared_.parts.log) {}
+
+Worker::~Worker() = default;
+
+void Worker::run() {
+    context_.run();
+}
+
+void Worker::set_listeners(std::vector<ListenSpec> specs) {
+    asio::post(context_, [this, specs = std::move(specs)]() mutable { update_listeners(std::move(specs)); });
+}
+
+void Worker::update_listeners(std::vector<ListenSpec> specs) {
+    if (draining_) return;
+    std::erase_if(listening_, [&](Listening& listening) {
+        const bool stays = std::find(specs.begin(), specs.end(), listening.spec) != specs.end();
+        if (!stays) listening.listener.stop();
+        return !stays;
+    });
+    for (ListenSpec& spec : specs) {
+        const bool is_new =
+            std::none_of(listening_.begin(), listening_.end(), [&](const Listening& l) { return l.spec == spec; });
+        if (!is_new) continue;
+        auto listener = spec.inherited >= 0
+                            ? net::Listener::adopt(context_.get_executor(), spec.inherited)
+                            : net::Listener::bind(context_.get_executor(), net::to_asio(spec.address, spec.port));
+        if (!listener) {
+            shared_.parts.log.event(Level::error, "cannot listen on " + core::format_ip(spec.address) + ":" +
+                                                      std::to_string(spec.port) + ": " + listener.error().message());
+            continue;
+        }
+        auto on_connection = [this, lane = spec.lane](tcp::socket socket) { on_socket(std::move(socket), lane); };
+        auto on_pause = [this](const Error& error) {
+            shared_.parts.metrics.accept_failed();
+            shared_.parts.log.event_limited(Level::error, "accept", "cannot accept connections: " + error.message());
+        };
+        listener->start(std::move(on_connection), std::move(on_pause));
+        listening_.push_back({.spec = std::move(spec), .listener = std::move(*listener)});
+    }
+}
+
+void Worker::on_socket(tcp::socket socket, const std::string& lane) {
+    auto log_if_thrown = [this](const std::exception_ptr& thrown) {
+        if (!thrown) return;
+        try {
+            std::rethrow_exception(thrown);
+        } catch (const std::exception& bug) {
+            shared_.parts.metrics.protocol_error("internal");
+            shared_.parts.log.event_limited(Level::error, "internal",
+                                            std::string("session ended by an internal error: ") + bug.what());
+        }
+    };
+    asio::co_spawn(context_, serve(std::move(socket), lane), std::move(log_if_thrown));
+}
+
+net::Task<> Worker::serve(tcp::socket socket, std::string lane) {
+    const CountedSession counted(shared_.parts.metrics);
+    net::Connection connection(std::move(socket));
+    if (!is_trusted(*settings_, net::to_core(connection.peer().address()))) {
+        co_await turn_away(std::move(connection));
+        co_return;
+    }
+    SessionDriver driver(*this, std::move(connection), std::move(lane));
+    const auto place = sessions_.insert(sessions_.end(), &driver);
+    if (draining_) driver.drain();
+    struct Leave {
+        Worker& worker;
+        std::list<SessionDriver*>::iterator place;
+        ~Leave() {
+            worker.sessions_.erase(place);
+            worker.leave_when_done();
+        }
+    };
+    const Leave leave{*this, place};
+    co_await driver.run();
+}
+
+net::Task<> Worker::turn_away(net::Connection connection) {
+    shared_.parts.metrics.protocol_error("untrusted_client");
+    shared_.parts.log.event_limited(
+        Level::warning, "untrusted",
+        "refused a connection from " + connection.peer().address().to_string() + ": not in trusted_clients");
+    connection.write_now("554 5.7.1 " + settings_->hostname + " serves only its trusted_clients\r\n");
+    connection.close();
+    co_return;
+}
+
+void Worker::learn_extensions() {
+    asio::co_spawn(context_, learn(), [](const std::exception_ptr&) {});
+}
+
+net::Task<> Worker::learn() {
+    constexpr core::Duration pause = std::chrono::seconds(1);
+    while (!draining_ && !shared_.relays.is_known()) {
+        auto lease = co_await pool_.acquire(/*fresh=*/false);
+        if (lease) {
+            lease->give_back();
+            co_return;
+        }
+        learn_again_.expires_after(pause);
+        co_await learn_again_.async_wait(asio::as_tuple(asio::use_awaitable));
+    }
+}
+
+void Worker::apply(std::shared_ptr<const Settings> settings) {
+    asio::post(context_, [this, settings = std::move(settings)] {
+        settings_ = settings;
+        pool_.set_settings(settings);
+    });
+}
+
+void Worker::drain(core::Duration grace) {
+    asio::post(context_, [this, grace] { begin_drain(grace); });
+}
+
+void Worker::begin_drain(core::Duration grace) {
+    for (Listening& listening : listening_) listening.listener.stop();
+    listening_.clear();
+    draining_ = true;
+    learn_again_.cancel();
+    for (SessionDriver* session : sessions_) session->drain();
+    grace_.expires_after(grace);
+    grace_.async_wait([this](const Error& error) {
+        if (error) return;
+        for (SessionDriver* session : sessions_) session->abort();
+    });
+    // Connections that stop() has just taken off the backlog are served first: their coroutines are queued already.
+    asio::post(context_, [this] { leave_when_done(); });
+}
+
+void Worker::leave_when_done() {
+    if (!draining_ || !sessions_.empty()) return;
+    grace_.cancel();
+    pool_.close_idle();
+    guard_.reset();
+}
+
+}  // namespace weir::proxy
