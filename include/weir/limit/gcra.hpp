@@ -19,6 +19,7 @@ inline constexpr Tick never = -horizon;
 class OneWayClock {
 public:
     Tick advance(core::TimePoint now);
+    [[nodiscard]] Tick latest() const { return latest_; }
 
 private:
     Tick latest_ = never;

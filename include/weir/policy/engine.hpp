@@ -11,6 +11,7 @@
 
 #include "weir/core/time.hpp"
 #include "weir/policy/settings.hpp"
+#include "weir/policy/ticket.hpp"
 
 namespace weir::policy {
 
@@ -24,31 +25,24 @@ struct Origin {
 /// What is known of a message at MAIL.
 struct Envelope {
     Origin origin;
-    std::string_view sender;       ///< the reverse-path without <>; empty is the null sender
-    std::uint64_t size = 0;        ///< bytes, as declared by SIZE=; 0 when unknown
+    std::string_view sender;  ///< the reverse-path without <>; empty is the null sender
+    std::uint64_t size = 0;   ///< bytes, as declared by SIZE=; 0 when unknown
     std::string_view lane;
 };
 
-/// Which of a limit's quotas said no.
-enum class Quantity : std::uint8_t { messages, recipients, bytes, new_sender_domains };
-
 /// Why something may not go now, in values; reply_text() makes the words of it.
 struct Hold {
-    std::string limit;        ///< name of the limit
-    std::string key;          ///< "client 203.0.113.9", "client 203.0.113.9, sender_domain example.org"
+    std::string limit;  ///< name of the limit
+    std::string key;    ///< "client 203.0.113.9", "client 203.0.113.9, sender_domain example.org"
     Quantity quantity = Quantity::messages;
-    std::string rate;         ///< "60/min"
+    std::string rate;              ///< "60/min"
+    std::string burst;             ///< "5M"; only where the cost is above it and can never pass
     core::Duration retry_after{};  ///< Duration::max(): a cost above the burst, it can never pass
-    std::uint32_t ref = 0;    ///< ties the reply, the log line and `weir explain` together
+    std::uint32_t ref = 0;         ///< ties the reply, the log line and `weir explain` together
 
     /// `weir: client 203.0.113.9 is over "client" (60/min messages); next slot in 42 s; ref=4F2A9C`
     [[nodiscard]] std::string reply_text() const;
 };
-
-/// What one admitted message has been charged, so that it can be given back.
-///
-/// Owns: nothing but the note of the charges; dropping it keeps them charged.
-class Ticket;
 
 /// Decides, message by message, what may go to the relay now.
 ///
@@ -66,8 +60,8 @@ public:
     Engine& operator=(const Engine&) = delete;
 
     struct Answer {
-        std::optional<Hold> hold;     ///< set: refuse with 451 and this text
-        std::vector<Hold> observed;   ///< what limits in observe mode would have refused
+        std::optional<Hold> hold;    ///< set: refuse with 451 and this text
+        std::vector<Hold> observed;  ///< what limits in observe mode would have refused
     };
 
     /// At MAIL: charges messages, declared bytes and new sender domains, and looks whether one recipient would pass.
