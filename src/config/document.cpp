@@ -180,8 +180,9 @@ std::vector<std::string_view> first_lines(std::string_view text, int count) {
 }
 
 /// Says what usually stands behind an error in which the parser's own words are a puzzle.
-std::string hint(std::string_view text, int error_line) {
-    const auto lines = first_lines(text, error_line);
+std::string hint(std::string_view text, const YAML::Exception& error) {
+    if (error.msg == YAML::ErrorMsg::EOF_IN_SCALAR) return "; a quote is not closed";
+    const auto lines = first_lines(text, position(error.mark).line);
     for (std::size_t i = 0; i < lines.size(); ++i) {
         const std::string_view indent =
             lines[i].substr(0, std::min(lines[i].find_first_not_of(" \t"), lines[i].size()));
@@ -208,8 +209,7 @@ Node parse_document(std::string_view text) {
         YAML::Parser parser(stream);
         while (parser.HandleNextDocument(builder)) continue;
     } catch (const YAML::Exception& error) {
-        const Position at = position(error.mark);
-        throw SyntaxError(at, "not YAML: " + error.msg + hint(text, at.line));
+        throw SyntaxError(position(error.mark), "not YAML: " + error.msg + hint(text, error));
     }
     return builder.take_root().value_or(Node{});
 }

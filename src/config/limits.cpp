@@ -18,7 +18,7 @@ constexpr std::string_view per_allowed =
     "give one or a list of what to count by, as in client or [client, sender_domain]";
 constexpr std::string_view match_allowed = "write it as in {client: [192.0.2.0/24]}";
 
-constexpr std::size_t max_limits = 1'000;
+constexpr std::size_t max_limits = 256;
 constexpr std::size_t max_matches = 10'000;
 
 /// The limit that upstream.contract becomes.
@@ -90,7 +90,7 @@ void read_match_login(const Value& value, Match& match) {
 bool is_sender(std::string_view text) {
     const auto at = text.rfind('@');
     return text == "<>" ||
-           (at != std::string_view::npos && is_one_word(text.substr(0, at)) && is_host_name(text.substr(at + 1)));
+           (at != std::string_view::npos && is_one_word(text.substr(0, at)) && is_mail_domain(text.substr(at + 1)));
 }
 
 void read_match_sender(const Value& value, Match& match) {
@@ -107,14 +107,13 @@ void read_match_sender(const Value& value, Match& match) {
 }
 
 void read_match_domains(const Value& value, std::vector<std::string>& domains) {
-    constexpr std::string_view allowed =
-        "give domains, as in example.com, or .example.com for all below it (xn--... for those beyond ASCII)";
+    constexpr std::string_view allowed = "give domains, as in example.com, or .example.com for all below it";
     domains.clear();
     read_list(value, allowed, max_matches, [&](const Value& item) {
         if (!item.expect(Node::Kind::scalar, allowed)) return;
         std::string_view domain = item.node().text;
         if (domain.starts_with('.')) domain.remove_prefix(1);
-        if (is_host_name(domain)) {
+        if (is_mail_domain(domain)) {
             domains.push_back(lower(item.node().text));
         } else {
             item.refuse("is not a domain; " + std::string(allowed));

@@ -7,7 +7,7 @@
 namespace weir::config {
 namespace {
 
-constexpr std::size_t max_listeners = 100;
+constexpr std::size_t max_listeners = 64;
 constexpr std::size_t max_networks = 10'000;
 constexpr std::string_view listen_allowed = "give one or a list of addresses, as in 127.0.0.1:10025";
 constexpr std::string_view trusted_allowed = "give one or a list of networks, as in 192.0.2.0/24";

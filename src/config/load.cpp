@@ -73,7 +73,7 @@ void add_contract(Settings& settings) {
 
 void read_root(const Value& root, Settings& settings) {
     if (root.node().kind == Node::Kind::null) {
-        root.error("the file is empty; write at least upstream: {relays: [\"[smtp.isp.example]:587\"]}");
+        root.error("is empty; write at least upstream: {relays: [\"[smtp.isp.example]:587\"]}");
         return;
     }
     if (!read_map(root, top_fields, "write keys with values, as in mode: enforce", settings)) return;

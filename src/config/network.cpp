@@ -53,11 +53,26 @@ bool is_digit(char c) {
     return c >= '0' && c <= '9';
 }
 
-bool is_label(std::string_view label) {
-    return !label.empty() && label.size() <= 63 && label.front() != '-' && label.back() != '-' &&
-           std::all_of(label.begin(), label.end(), [](char c) {
-               return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || is_digit(c) || c == '-' || c == '_';
-           });
+bool is_ascii_letter_or_digit(char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || is_digit(c) || c == '-' || c == '_';
+}
+
+bool is_letter_or_digit(char c) {
+    return static_cast<unsigned char>(c) >= 0x80 || is_ascii_letter_or_digit(c);
+}
+
+bool is_name(std::string_view text, bool (*belongs)(char)) {
+    if (text.size() > 253) return false;
+    for (;;) {
+        const auto dot = text.find('.');
+        const auto label = text.substr(0, dot);
+        const bool is_label = !label.empty() && label.size() <= 63 && label.front() != '-' && label.back() != '-' &&
+                              std::all_of(label.begin(), label.end(), belongs);
+        if (!is_label) return false;
+        // No top-level domain is a number: "192.0.2.256" is a slip.
+        if (dot == std::string_view::npos) return !std::all_of(label.begin(), label.end(), is_digit);
+        text.remove_prefix(dot + 1);
+    }
 }
 
 }  // namespace
@@ -71,15 +86,11 @@ std::string lower(std::string_view text) {
 }
 
 bool is_host_name(std::string_view text) {
-    if (text.size() > 253) return false;
-    for (;;) {
-        const auto dot = text.find('.');
-        const auto label = text.substr(0, dot);
-        if (!is_label(label)) return false;
-        // No top-level domain is a number: "192.0.2.256" is a slip.
-        if (dot == std::string_view::npos) return !std::all_of(label.begin(), label.end(), is_digit);
-        text.remove_prefix(dot + 1);
-    }
+    return is_name(text, is_ascii_letter_or_digit);
+}
+
+bool is_mail_domain(std::string_view text) {
+    return is_name(text, is_letter_or_digit);
 }
 
 Parsed<Endpoint> parse_endpoint(std::string_view text) {

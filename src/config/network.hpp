@@ -28,6 +28,9 @@ struct Parsed {
 /// address are none.
 [[nodiscard]] bool is_host_name(std::string_view text);
 
+/// The same with letters beyond ASCII (RFC 5890 U-labels), as mail domains may be written.
+[[nodiscard]] bool is_mail_domain(std::string_view text);
+
 /// ASCII letters in lower case.
 [[nodiscard]] std::string lower(std::string_view text);
 

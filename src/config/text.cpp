@@ -55,7 +55,8 @@ std::string hex(unsigned byte) {
 
 void check_is_text(std::string_view text) {
     if (text.size() > max_file_size) {
-        throw SyntaxError({}, "is larger than " + std::to_string(max_file_size) + " bytes; is this a configuration?");
+        throw SyntaxError(
+            {}, "the file is larger than " + std::to_string(max_file_size) + " bytes; is this a configuration?");
     }
     for (std::size_t index = 0; index < text.size();) {
         const unsigned byte = byte_at(text, index);

@@ -12,7 +12,7 @@ using namespace std::chrono_literals;
 constexpr std::string_view upstream_allowed = "write it as in {relays: [\"[smtp.isp.example]:587\"]}";
 constexpr std::string_view relays_allowed = "give one or a list of relays, as in \"[smtp.isp.example]:587\"";
 constexpr std::string_view contract_allowed = "write it as in {messages: 50000/day, recipients_per_message: 50}";
-constexpr std::size_t max_relays = 100;
+constexpr std::size_t max_relays = 64;
 constexpr std::uint16_t wrapper_tls_port = 465;
 
 void read_relay(const Value& value, UpstreamSettings& upstream) {

@@ -81,7 +81,7 @@ bool Value::expect(Node::Kind kind, std::string_view allowed) const {
 }
 
 std::string Value::prefixed(const std::string& message) const {
-    return path_.empty() ? message : path_ + ": " + message;
+    return path_.empty() ? "the file " + message : path_ + ": " + message;
 }
 
 std::optional<std::uint64_t> read_number(const Value& value, Range<std::uint64_t> range) {
