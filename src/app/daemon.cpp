@@ -99,7 +99,6 @@ public:
           started_(clock_.now()) {}
 
     int run() {
-        if (const int problem = check_addresses(); problem != EX_OK) return problem;
         log_.set_flush_scheduler([this] { asio::post(context_, [this] { log_.flush(); }); });
         metrics_.set_snapshot_source([this] { return snapshot(); });
         metrics_.config_reloaded(true);
@@ -107,7 +106,9 @@ public:
             admin_.emplace(net::to_asio(settings_.admin->address, settings_.admin->port), admin_sources(), log_);
         }
         for (const std::string& warning : settings_.warnings) log_.event(telemetry::Level::warning, warning);
-        proxy_.start(listen_specs());
+        const auto problems = proxy_.start(listen_specs());
+        for (const std::string& problem : problems) std::cerr << "weir: " << problem << '\n';
+        if (!problems.empty()) return EX_UNAVAILABLE;  // the service manager shows why, not a daemon that serves nobody
         log_.event(telemetry::Level::info, "weir " WEIR_VERSION " is listening on " + addresses());
         wait_for_signal();
         notify("READY=1");
@@ -119,18 +120,6 @@ public:
     }
 
 private:
-    /// Fails before anything is started: systemd then shows the reason, not a daemon that serves nobody.
-    int check_addresses() {
-        for (const proxy::ListenSpec& spec : listen_specs()) {
-            if (const core::Error error = proxy::Proxy::check(spec)) {
-                std::cerr << "weir: cannot listen on " << text_of({.address = spec.address, .port = spec.port}) << ": "
-                          << error.message() << '\n';
-                return EX_UNAVAILABLE;
-            }
-        }
-        return EX_OK;
-    }
-
     void wait_for_signal() {
         signals_.async_wait([this](const core::Error& error, int signal) {
             if (error) return;
@@ -163,7 +152,9 @@ private:
             }
             log_.configure(level_of(settings_.log.level), format_of(settings_.log.format));
             engine_.reconfigure(settings_.policy);
-            proxy_.reload(proxy_settings(settings_), listen_specs());
+            for (const std::string& problem : proxy_.reload(proxy_settings(settings_), listen_specs())) {
+                log_.event(telemetry::Level::error, problem);
+            }
             metrics_.config_reloaded(true);
             log_.event(telemetry::Level::info, "reloaded " + file_.string());
         } catch (const config::ConfigError& error) {

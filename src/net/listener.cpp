@@ -7,7 +7,6 @@
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
-#include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/v6_only.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -33,16 +32,6 @@ using reuse_port = asio::detail::socket_option::boolean<SOL_SOCKET, SO_REUSEPORT
 bool concerns_one_connection(const Error& error) {
     return error == asio::error::connection_aborted || error == asio::error::interrupted ||
            error == asio::error::network_unreachable || error == asio::error::host_unreachable;
-}
-
-Error bind_only(tcp::acceptor& acceptor, const tcp::endpoint& endpoint) {
-    Error error;
-    acceptor.open(endpoint.protocol(), error);
-    if (!error) acceptor.set_option(tcp::acceptor::reuse_address(true), error);
-    if (!error) acceptor.set_option(reuse_port(true), error);
-    if (!error && endpoint.address().is_v6()) acceptor.set_option(boost::asio::ip::v6_only(true), error);
-    if (!error) acceptor.bind(endpoint, error);
-    return error;
 }
 
 }  // namespace
@@ -77,17 +66,16 @@ Listener::Listener(std::shared_ptr<State> state) : state_(std::move(state)) {}
 
 core::Result<Listener> Listener::bind(const asio::any_io_executor& executor, const tcp::endpoint& endpoint) {
     tcp::acceptor acceptor(executor);
-    Error error = bind_only(acceptor, endpoint);
+    Error error;
+    acceptor.open(endpoint.protocol(), error);
+    if (!error) acceptor.set_option(tcp::acceptor::reuse_address(true), error);
+    if (!error) acceptor.set_option(reuse_port(true), error);
+    if (!error && endpoint.address().is_v6()) acceptor.set_option(boost::asio::ip::v6_only(true), error);
+    if (!error) acceptor.bind(endpoint, error);
     if (!error) acceptor.listen(backlog, error);
     if (!error) acceptor.non_blocking(true, error);
     if (error) return error;
     return Listener(std::make_shared<State>(std::move(acceptor)));
-}
-
-Error Listener::check(const tcp::endpoint& endpoint) {
-    asio::io_context context;
-    tcp::acceptor acceptor(context);
-    return bind_only(acceptor, endpoint);
 }
 
 core::Result<Listener> Listener::adopt(const asio::any_io_executor& executor, int descriptor) {

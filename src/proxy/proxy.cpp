@@ -1,18 +1,36 @@
 #include "weir/proxy/proxy.hpp"
 
+#include <future>
+#include <set>
 #include <thread>
 #include <utility>
 
-#include "weir/net/endpoint.hpp"
 #include "worker.hpp"
 
 namespace weir::proxy {
+
+namespace {
+
+std::set<std::string> as_set(const std::vector<std::string>& texts) {
+    return {texts.begin(), texts.end()};
+}
+
+}  // namespace
 
 struct Proxy::Impl {
     Impl(Parts parts, const Settings& settings)
         : shared{.parts = parts,
                  .relays = RelayDirectory(settings.upstream.relays),
                  .budget = ConnectionBudget(settings.upstream.max_connections)} {}
+
+    /// On all workers; the same trouble is told once.
+    std::vector<std::string> listen(const std::vector<ListenSpec>& specs) {
+        std::vector<std::future<std::vector<std::string>>> answers;
+        for (const auto& worker : workers) answers.push_back(worker->set_listeners(specs));
+        std::set<std::string> problems;
+        for (auto& answer : answers) problems.merge(as_set(answer.get()));
+        return {problems.begin(), problems.end()};
+    }
 
     Shared shared;
     std::vector<std::unique_ptr<Worker>> workers;
@@ -30,27 +48,21 @@ Proxy::~Proxy() {
     wait();
 }
 
-core::Error Proxy::check(const ListenSpec& spec) {
-    return spec.inherited >= 0 ? core::Error() : net::Listener::check(net::to_asio(spec.address, spec.port));
-}
-
-void Proxy::start(std::vector<ListenSpec> specs) {
+std::vector<std::string> Proxy::start(const std::vector<ListenSpec>& specs) {
     for (const auto& worker : impl_->workers) {
-        worker->set_listeners(specs);
         impl_->threads.emplace_back([&worker = *worker] { worker.run(); });
     }
     impl_->workers.front()->learn_extensions();
+    return impl_->listen(specs);
 }
 
-void Proxy::reload(Settings settings, std::vector<ListenSpec> specs) {
+std::vector<std::string> Proxy::reload(Settings settings, const std::vector<ListenSpec>& specs) {
     impl_->shared.relays.replace(settings.upstream.relays);
     impl_->shared.budget.set_max_open(settings.upstream.max_connections);
     const auto shared_settings = std::make_shared<const Settings>(std::move(settings));
-    for (const auto& worker : impl_->workers) {
-        worker->apply(shared_settings);
-        worker->set_listeners(specs);
-    }
+    for (const auto& worker : impl_->workers) worker->apply(shared_settings);
     impl_->workers.front()->learn_extensions();
+    return impl_->listen(specs);
 }
 
 void Proxy::drain(core::Duration grace) {

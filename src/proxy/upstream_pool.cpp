@@ -209,6 +209,8 @@ void UpstreamPool::reap_later() {
 void UpstreamPool::count(const RelayAddress& relay, int busy, int idle) {
     metrics_.relay_connections(relay.text, busy, idle);
     relays_.on_connections(relay, busy, idle);
+    if (busy + idle > 0) metrics_.session_opened(telemetry::Side::relay);
+    if (busy + idle < 0) metrics_.session_closed(telemetry::Side::relay);
 }
 
 }  // namespace weir::proxy

@@ -57,12 +57,17 @@ void Worker::run() {
     context_.run();
 }
 
-void Worker::set_listeners(std::vector<ListenSpec> specs) {
-    asio::post(context_, [this, specs = std::move(specs)]() mutable { update_listeners(std::move(specs)); });
+std::future<std::vector<std::string>> Worker::set_listeners(std::vector<ListenSpec> specs) {
+    std::packaged_task<std::vector<std::string>()> task(
+        [this, specs = std::move(specs)]() mutable { return update_listeners(std::move(specs)); });
+    auto future = task.get_future();
+    asio::post(context_, std::move(task));
+    return future;
 }
 
-void Worker::update_listeners(std::vector<ListenSpec> specs) {
-    if (draining_) return;
+std::vector<std::string> Worker::update_listeners(std::vector<ListenSpec> specs) {
+    std::vector<std::string> problems;
+    if (draining_) return problems;
     std::erase_if(listening_, [&](Listening& listening) {
         const bool stays = std::find(specs.begin(), specs.end(), listening.spec) != specs.end();
         if (!stays) listening.listener.stop();
@@ -76,8 +81,8 @@ void Worker::update_listeners(std::vector<ListenSpec> specs) {
                             ? net::Listener::adopt(context_.get_executor(), spec.inherited)
                             : net::Listener::bind(context_.get_executor(), net::to_asio(spec.address, spec.port));
         if (!listener) {
-            shared_.parts.log.event(Level::error, "cannot listen on " + core::format_ip(spec.address) + ":" +
-                                                      std::to_string(spec.port) + ": " + listener.error().message());
+            problems.push_back("cannot listen on " + core::format_ip(spec.address) + " port " +
+                               std::to_string(spec.port) + ": " + listener.error().message());
             continue;
         }
         auto on_connection = [this, lane = spec.lane](tcp::socket socket) { on_socket(std::move(socket), lane); };
@@ -88,6 +93,7 @@ void Worker::update_listeners(std::vector<ListenSpec> specs) {
         listener->start(std::move(on_connection), std::move(on_pause));
         listening_.push_back({.spec = std::move(spec), .listener = std::move(*listener)});
     }
+    return problems;
 }
 
 void Worker::on_socket(tcp::socket socket, const std::string& lane) {

@@ -4,6 +4,7 @@
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <future>
 #include <list>
 #include <memory>
 #include <string>
@@ -40,8 +41,9 @@ public:
     Worker(const Worker&) = delete;
     Worker& operator=(const Worker&) = delete;
 
-    /// Listens where it did not yet and stops where it should no longer.
-    void set_listeners(std::vector<ListenSpec> specs);
+    /// Listens where it did not yet and stops where it should no longer. The future tells what did not work, one
+    /// sentence each, once all that works is listening.
+    std::future<std::vector<std::string>> set_listeners(std::vector<ListenSpec> specs);
 
     void run();
 
@@ -66,7 +68,7 @@ private:
     net::Task<> serve(boost::asio::ip::tcp::socket socket, std::string lane);
     net::Task<> turn_away(net::Connection connection);
     net::Task<> learn();
-    void update_listeners(std::vector<ListenSpec> specs);
+    std::vector<std::string> update_listeners(std::vector<ListenSpec> specs);
     void begin_drain(core::Duration grace);
     void leave_when_done();
 

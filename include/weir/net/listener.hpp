@@ -25,10 +25,6 @@ public:
     [[nodiscard]] static core::Result<Listener> bind(const boost::asio::any_io_executor& executor,
                                                      const boost::asio::ip::tcp::endpoint& endpoint);
 
-    /// Whether `endpoint` could be bound, without ever listening: a socket that listens only to be closed again would
-    /// reset the connections that the kernel has given it meanwhile.
-    [[nodiscard]] static core::Error check(const boost::asio::ip::tcp::endpoint& endpoint);
-
     /// Takes over a listening descriptor (socket activation). It is duplicated: the original stays the caller's.
     [[nodiscard]] static core::Result<Listener> adopt(const boost::asio::any_io_executor& executor, int descriptor);
 

@@ -46,14 +46,12 @@ public:
     Proxy(const Proxy&) = delete;
     Proxy& operator=(const Proxy&) = delete;
 
-    /// Whether an address can be listened on, so that start-up can fail early.
-    [[nodiscard]] static core::Error check(const ListenSpec& spec);
+    /// Starts the workers' threads and begins to learn what the relays offer. When it returns, all that works is
+    /// listening; what does not is told, one sentence each.
+    [[nodiscard]] std::vector<std::string> start(const std::vector<ListenSpec>& specs);
 
-    /// Starts the workers' threads, listening on `specs`, and begins to learn what the relays offer.
-    void start(std::vector<ListenSpec> specs);
-
-    /// Sessions and relay connections go on; new sessions go by the new settings.
-    void reload(Settings settings, std::vector<ListenSpec> specs);
+    /// Sessions and relay connections go on; new sessions go by the new settings. Returns as start() does.
+    [[nodiscard]] std::vector<std::string> reload(Settings settings, const std::vector<ListenSpec>& specs);
 
     /// Stops listening, lets every message end, and stops the workers. Sessions that are not done after `grace` are
     /// ended, but for those that wait for the relay's reply to a final dot.
