@@ -189,7 +189,11 @@ std::string ServerSession::unsent() {
 void ServerSession::take_answers() {
     std::size_t done = 0;
     while (done < pending_.size() && pending_[done].reply) {
-        on_answered(pending_[done]);
+        Pending& next = pending_[done];
+        // A recipient whose sender was refused is not accepted, whatever a sloppy relay says to it.
+        const bool is_orphan = next.kind == Pending::Kind::rcpt && mail_ == Mail::refused;
+        if (is_orphan && next.reply->is_positive()) next.reply = refusal_of_recipient();
+        on_answered(next);
         pending_[done].reply->append_wire(output_);
         ++done;
     }
