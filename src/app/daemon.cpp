@@ -99,7 +99,10 @@ public:
           started_(clock_.now()) {}
 
     int run() {
-        log_.set_flush_scheduler([this] { asio::post(context_, [this] { log_.flush(); }); });
+        log_.set_flush_scheduler([this] {
+            const auto flush = [this] { log_.flush(); };
+            if (!proxy::Proxy::soon_on_this_worker(flush)) asio::post(context_, flush);
+        });
         metrics_.set_snapshot_source([this] { return snapshot(); });
         metrics_.config_reloaded(true);
         if (settings_.admin) {
@@ -242,12 +245,12 @@ private:
         result.version = WEIR_VERSION;
         result.uptime = clock_.now() - started_;
         for (const auto& relay : proxy_.relays()) {
-            result.relays.push_back(
-                {.relay = relay.relay,
-                 .state = relay.reachable ? "normal" : "unreachable",
-                 .busy_connections = static_cast<std::uint64_t>(std::max<std::int64_t>(relay.busy_connections, 0)),
-                 .idle_connections = static_cast<std::uint64_t>(std::max<std::int64_t>(relay.idle_connections, 0)),
-                 .last_error = relay.last_error});
+            const auto connections = metrics_.connections_of(relay.relay);
+            result.relays.push_back({.relay = relay.relay,
+                                     .state = relay.reachable ? "normal" : "unreachable",
+                                     .busy_connections = connections.busy,
+                                     .idle_connections = connections.idle,
+                                     .last_error = relay.last_error});
         }
         for (const auto& limit : engine_.status(clock_.now())) {
             result.limits.push_back({.name = limit.name,

@@ -93,6 +93,19 @@ void SeenDomains::forget(const Key& owner, const Key& domain) {
     if (entry != by_name.end()) by_name.erase(entry);
 }
 
+// A refusal is kept among the owner's domains, under a name that no domain hashes to: it is bounded and ages with them.
+void SeenDomains::note_refusal(const Key& owner, Tick now) {
+    use(owner, Key{}, now);
+}
+
+void SeenDomains::forgive(const Key& owner) {
+    forget(owner, Key{});
+}
+
+bool SeenDomains::is_minting(const Key& owner) const {
+    return index_->find(owner, Key{}) != index_->entries.get<ByName>().end();
+}
+
 std::size_t SeenDomains::size() const {
     return index_->entries.size();
 }

@@ -1,5 +1,6 @@
 #include "weir/net/connection.hpp"
 
+#include <algorithm>
 #include <array>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/buffer.hpp>
@@ -19,9 +20,10 @@ using core::Errc;
 using core::Error;
 
 constexpr auto use_tuple = asio::as_tuple(asio::use_awaitable);
+constexpr std::size_t command_size = 1024;
 constexpr std::size_t read_size = 64 * 1024;
 
-/// What a read brings stays here until the next read of this thread: the sessions of a worker share it.
+/// Where bodies are read to: the sessions of a worker share it, so that an idle one needs no buffer of this size.
 std::span<char> shared_buffer() {
     thread_local std::array<char, read_size> buffer;
     return buffer;
@@ -47,17 +49,19 @@ Error clean(const Error& error) {
 struct Connection::State : std::enable_shared_from_this<Connection::State> {
     explicit State(tcp::socket s) : socket(std::move(s)), timer(socket.get_executor()) {}
 
-    /// Waits until the socket is ready, at most until `timeout` from now has passed.
-    Task<Error> wait(tcp::socket::wait_type what, core::Duration timeout) {
+    /// From here on a wait may last until `timeout` from now has passed.
+    void begin_wait(core::Duration timeout) {
         const auto now = core::TimePoint::clock::now();
         deadline = timeout < core::TimePoint::max() - now ? now + timeout : core::TimePoint::max();
         waiting = true;
         expired = false;
         if (!armed || deadline < timer.expiry()) arm();
-        const auto [error] = co_await socket.async_wait(what, use_tuple);
+    }
+
+    /// The wait is over; what it ended with, in our words.
+    Error end_wait(const Error& error) {
         waiting = false;
-        if (error && expired) co_return Errc::timed_out;
-        co_return error;
+        return error && expired ? Error(Errc::timed_out) : clean(error);
     }
 
     /// One timer serves every wait: it is not touched when a wait ends, and looks for itself when it fires whether
@@ -85,6 +89,7 @@ struct Connection::State : std::enable_shared_from_this<Connection::State> {
     tcp::socket socket;
     asio::steady_timer timer;
     core::TimePoint deadline;
+    std::array<char, command_size> commands;  ///< what a read begins with; most reads are commands and end with it too
     bool armed = false;
     bool waiting = false;
     bool expired = false;
@@ -112,15 +117,18 @@ Connection::~Connection() {
 }
 
 Task<core::Result<std::span<const char>>> Connection::read_some(core::Duration timeout) {
-    for (;;) {
-        Error error;
-        const std::span<char> buffer = shared_buffer();
-        const std::size_t size = state_->socket.read_some(asio::buffer(buffer.data(), buffer.size()), error);
-        if (!error) co_return buffer.first(size);
-        if (!would_block(error)) co_return clean(error);
-        error = co_await state_->wait(tcp::socket::wait_read, timeout);
-        if (error) co_return error;
-    }
+    State& state = *state_;
+    state.begin_wait(timeout);
+    // Asio waits for a real read without touching epoll; waiting for readiness alone would cost two system calls more.
+    const auto [error, size] = co_await state.socket.async_read_some(asio::buffer(state.commands), use_tuple);
+    if (const Error ended = state.end_wait(error)) co_return ended;
+    if (size < state.commands.size()) co_return std::span<const char>(state.commands.data(), size);
+    const std::span<char> buffer = shared_buffer();
+    std::copy(state.commands.begin(), state.commands.end(), buffer.begin());
+    Error nothing_more;  // an end of file comes again with the next read
+    const std::size_t more =
+        state.socket.read_some(asio::buffer(buffer.data() + size, buffer.size() - size), nothing_more);
+    co_return buffer.first(size + more);
 }
 
 Task<Error> Connection::write_all(std::string_view bytes, core::Duration timeout) {
@@ -132,8 +140,9 @@ Task<Error> Connection::write_all(std::string_view bytes, core::Duration timeout
         if (!would_block(error)) co_return clean(error);
         // While we wait, other sessions read into the shared buffer.
         if (is_in(bytes, shared_buffer())) bytes = copy.assign(bytes);
-        error = co_await state_->wait(tcp::socket::wait_write, timeout);
-        if (error) co_return error;
+        state_->begin_wait(timeout);
+        std::tie(error) = co_await state_->socket.async_wait(tcp::socket::wait_write, use_tuple);
+        if (const Error ended = state_->end_wait(error)) co_return ended;
     }
     co_return Error();
 }
@@ -150,11 +159,6 @@ bool Connection::has_unread_or_closed() {
     return !would_block(error);
 }
 
-tcp::endpoint Connection::peer() const {
-    Error ignored;
-    return state_->socket.remote_endpoint(ignored);
-}
-
 asio::any_io_executor Connection::executor() {
     return state_->socket.get_executor();
 }
@@ -165,8 +169,6 @@ void Connection::cancel() {
 }
 
 void Connection::close() {
-    Error ignored;
-    state_->socket.shutdown(tcp::socket::shutdown_send, ignored);
     // Closing with unread bytes sends a reset, and the peer may lose the reply that it has not read yet.
     const std::span<char> buffer = shared_buffer();
     for (int i = 0; i < 4; ++i) {

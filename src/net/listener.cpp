@@ -43,9 +43,10 @@ struct Listener::State : std::enable_shared_from_this<Listener::State> {
         const auto self = shared_from_this();
         asio::steady_timer timer(acceptor.get_executor());
         while (acceptor.is_open()) {
-            auto [error, socket] = co_await acceptor.async_accept(use_tuple);
+            tcp::endpoint peer;
+            auto [error, socket] = co_await acceptor.async_accept(peer, use_tuple);
             if (!error) {
-                on_socket(std::move(socket));
+                on_socket(std::move(socket), peer);
             } else if (error == asio::error::operation_aborted || !acceptor.is_open()) {
                 co_return;
             } else if (!concerns_one_connection(error)) {
@@ -111,9 +112,11 @@ void Listener::stop() {
     if (!state_->acceptor.is_open()) return;
     while (!state_->adopted) {
         Error error;
-        tcp::socket socket = state_->acceptor.accept(state_->acceptor.get_executor(), error);
+        tcp::endpoint peer;
+        tcp::socket socket(state_->acceptor.get_executor());
+        state_->acceptor.accept(socket, peer, error);
         if (error) break;
-        state_->on_socket(std::move(socket));
+        state_->on_socket(std::move(socket), peer);
     }
     Error ignored;
     state_->acceptor.close(ignored);

@@ -67,6 +67,7 @@ struct Engine::Impl {
     void give_back(const Ticket& ticket, const Ticket::Note& note, Tick tick);
     void forget_minted(const Ticket& ticket, Ticket::Application& application);
     bool is_part_of_another(Ticket& ticket, Tick tick);
+    [[nodiscard]] bool is_known_to_be_split(const Ticket& ticket, Tick tick);
     void sweep_now_and_then(Tick tick);
 
     /// Gives back and strikes out every note that `is_due`, oldest first: see Pace::give_back.
@@ -125,14 +126,16 @@ void Engine::Impl::demand_message(const Ticket& ticket, std::uint16_t applicatio
                            .recipient = Ticket::whole_message,
                            .cost = cost});
     };
-    demand(Quantity::messages, 1, true);
+    if (!ticket.is_counted_already_) demand(Quantity::messages, 1, true);
     if (ticket.size_ > 0) demand(Quantity::bytes, ticket.size_, true);
     if (ticket.identity_.has_null_sender()) return;
-    // A domain on probation is free, but only while another new one could come: once a client has minted its
-    // budget away, repeating what it minted does not help it.
-    const auto standing =
-        buckets.seen.standing(ticket.applications_[application].key, ticket.identity_.sender_domain_key, tick);
-    const bool is_free = standing == SeenDomains::Standing::established;
+    // A domain on probation is free, until its owner has been refused another: from then on it passes only while a
+    // new one could come, too. So an office that has as many domains as the burst notices nothing, but once a client
+    // has minted its budget away and wants more, repeating what it minted does not help it.
+    const limit::Key& owner = ticket.applications_[application].key;
+    const auto standing = buckets.seen.standing(owner, ticket.identity_.sender_domain_key, tick);
+    const bool is_free = standing == SeenDomains::Standing::established ||
+                         (standing == SeenDomains::Standing::probation && !buckets.seen.is_minting(owner));
     demand(Quantity::new_sender_domains, is_free ? 0 : 1, standing == SeenDomains::Standing::unknown);
 }
 
@@ -172,6 +175,10 @@ Engine::Answer Engine::Impl::settle(Ticket& ticket, Demands& demands, const Reci
         const KeyedTable::Row& row = buckets.table.look(ticket.applications_[demand.application].key);
         demand.wait = pace->wait(row.bucket(index_of(demand.quantity)), tick, demand.cost);
         if (demand.wait == core::Duration::zero()) continue;
+        if (demand.quantity == Quantity::new_sender_domains && demand.is_charged) {
+            rule_of(ticket, demand.application)
+                .buckets->seen.note_refusal(ticket.applications_[demand.application].key, tick);
+        }
         if (rule_of(ticket, demand.application).mode == Mode::observe) {
             answer.observed.push_back(make_hold(ticket, demand, recipient));
         } else if (longest == nullptr || demand.wait > longest->wait) {
@@ -193,6 +200,7 @@ void Engine::Impl::charge(Ticket& ticket, const Demand& demand, Tick tick) {
     if (demand.quantity == Quantity::new_sender_domains && is_affordable) {
         buckets.seen.use(application.key, ticket.identity_.sender_domain_key, tick);
         application.minted |= demand.is_charged;
+        if (demand.cost > 0) buckets.seen.forgive(application.key);
     }
     if (!demand.is_charged) return;
     Ticket::Note note{
@@ -263,6 +271,13 @@ bool Engine::Impl::is_part_of_another(Ticket& ticket, Tick tick) {
     return false;
 }
 
+/// Whether a large part of the same message has been let through: then this one must not wait for a second budget.
+bool Engine::Impl::is_known_to_be_split(const Ticket& ticket, Tick tick) {
+    if (ticket.message_id_ == 0) return false;
+    const limit::Recent::Sighting& seen = recent.place(ticket.message_id_);
+    return seen.id == ticket.message_id_ && tick - seen.at < split_window && seen.size >= split_recipients;
+}
+
 void Engine::Impl::sweep_now_and_then(Tick tick) {
     if (++messages_since_sweep < messages_between_sweeps) return;
     messages_since_sweep = 0;
@@ -281,6 +296,7 @@ Engine::Answer Engine::admit_message(const Envelope& envelope, core::TimePoint n
     ticket.start(impl_->rules, envelope.size);
     impl_->identifier.identify(envelope, ticket.rules_->settings, ticket.identity_);
     ticket.message_id_ = impl_->identifier.message_id(ticket.identity_, envelope.origin.ident);
+    ticket.is_counted_already_ = impl_->is_known_to_be_split(ticket, tick);
 
     Demands demands;
     for (const RuleGroup& group : ticket.rules_->groups) {

@@ -16,6 +16,10 @@ void ConnectionBudget::add_pool(UpstreamPool& pool) {
 void ConnectionBudget::set_max_open(unsigned max_open) {
     const std::lock_guard lock(mutex_);
     max_open_ = max_open;
+    while (open_ < max_open_ && !queue_.empty()) {
+        ++open_;
+        wake(take_next());
+    }
 }
 
 std::shared_ptr<ConnectionWaiter> ConnectionBudget::take_or_wait(UpstreamPool& pool) {
@@ -41,25 +45,36 @@ bool ConnectionBudget::give_up(const std::shared_ptr<ConnectionWaiter>& waiter) 
     return true;
 }
 
-std::optional<RelayConnection> ConnectionBudget::release(UpstreamPool& pool,
-                                                         std::optional<RelayConnection> connection) {
-    std::unique_lock lock(mutex_);
+ConnectionBudget::Fate ConnectionBudget::offer(UpstreamPool& pool, RelayConnection& connection) {
+    const std::lock_guard lock(mutex_);
+    if (open_ > max_open_) return Fate::close;
+    if (queue_.empty()) return Fate::keep;
+    if (queue_.front()->pool != &pool) return Fate::close;
+    const auto next = take_next();
+    next->handed = std::move(connection);
+    wake(next);
+    return Fate::handed_on;
+}
+
+void ConnectionBudget::release() {
+    const std::lock_guard lock(mutex_);
     if (queue_.empty() || open_ > max_open_) {
-        if (connection && open_ <= max_open_) return connection;
         --open_;
-        lock.unlock();
-        if (connection) connection->quit();
-        return std::nullopt;
+    } else {
+        wake(take_next());
     }
-    const std::shared_ptr<ConnectionWaiter> next = std::move(queue_.front());
+}
+
+std::shared_ptr<ConnectionWaiter> ConnectionBudget::take_next() {
+    std::shared_ptr<ConnectionWaiter> next = std::move(queue_.front());
     queue_.pop_front();
     waiting_.store(queue_.size());
     next->granted = true;
-    if (connection && next->pool == &pool) next->handed = std::exchange(connection, std::nullopt);
-    lock.unlock();
-    if (connection) connection->quit();
-    boost::asio::post(next->timer.get_executor(), [next] { next->timer.cancel(); });
-    return std::nullopt;
+    return next;
+}
+
+void ConnectionBudget::wake(const std::shared_ptr<ConnectionWaiter>& waiter) {
+    boost::asio::post(waiter->timer.get_executor(), [waiter] { waiter->timer.cancel(); });
 }
 
 }  // namespace weir::proxy

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <cstdint>
 #include <deque>
 #include <memory>
 #include <mutex>
@@ -47,13 +48,23 @@ public:
     /// Leaves the queue. False when the turn had come already: then the grant must be used or given back.
     [[nodiscard]] bool give_up(const std::shared_ptr<ConnectionWaiter>& waiter);
 
-    /// A connection is no longer in use. Returns it when the pool may keep it idle; nothing when it was handed on, or
-    /// its permit was (it has then been closed).
-    [[nodiscard]] std::optional<RelayConnection> release(UpstreamPool& pool, std::optional<RelayConnection> connection);
+    enum class Fate : std::uint8_t {
+        keep,       ///< nobody waits: the pool may keep it idle
+        handed_on,  ///< a session of the same worker has it now
+        close,      ///< close it, then release() its permit: another worker waits, or there are too many
+    };
+    /// A connection is no longer in use. What `handed_on` means for `connection` is that it has been moved from.
+    [[nodiscard]] Fate offer(UpstreamPool& pool, RelayConnection& connection);
+
+    /// A connection has been closed, or could not be opened: its permit goes to whoever is next.
+    void release();
 
     [[nodiscard]] bool has_waiters() const { return waiting_.load() > 0; }
 
 private:
+    [[nodiscard]] std::shared_ptr<ConnectionWaiter> take_next();
+    static void wake(const std::shared_ptr<ConnectionWaiter>& waiter);
+
     mutable std::mutex mutex_;
     unsigned max_open_;
     unsigned open_ = 0;

@@ -69,6 +69,10 @@ void Proxy::drain(core::Duration grace) {
     for (const auto& worker : impl_->workers) worker->drain(grace);
 }
 
+bool Proxy::soon_on_this_worker(std::function<void()> what) {
+    return Worker::soon_here(std::move(what));
+}
+
 void Proxy::wait() {
     for (std::thread& thread : impl_->threads) {
         if (thread.joinable()) thread.join();

@@ -45,7 +45,15 @@ bool RelayConnection::is_fit_for_reuse() {
     return !session_.error() && session_.awaiting() == 0 && !connection_.has_unread_or_closed();
 }
 
-void RelayConnection::quit() {
+net::Task<> RelayConnection::quit() {
+    constexpr core::Duration patience = std::chrono::seconds(5);
+    connection_.write_now("QUIT\r\n");
+    while (co_await connection_.read_some(patience)) {
+    }
+    connection_.close();
+}
+
+void RelayConnection::hang_up() {
     connection_.write_now("QUIT\r\n");
     connection_.close();
 }

@@ -42,8 +42,11 @@ public:
     /// Makes what is being waited for fail.
     void cancel() { connection_.cancel(); }
 
-    /// Says QUIT without waiting for the answer, and closes.
-    void quit();
+    /// Says QUIT and waits, a few seconds at most, until the relay has closed: only then does it count one less.
+    net::Task<> quit();
+
+    /// Says QUIT without waiting for anything, and closes.
+    void hang_up();
 
     [[nodiscard]] const RelayAddress& relay() const { return relay_; }
     [[nodiscard]] const smtp::ClientSession& session() const { return session_; }

@@ -56,14 +56,6 @@ void RelayDirectory::on_failed(const RelayAddress& relay, std::string why, core:
     }
 }
 
-void RelayDirectory::on_connections(const RelayAddress& relay, std::int64_t busy_change, std::int64_t idle_change) {
-    const std::lock_guard lock(mutex_);
-    if (Entry* entry = find(relay)) {
-        entry->busy_connections += busy_change;
-        entry->idle_connections += idle_change;
-    }
-}
-
 smtp::Extensions RelayDirectory::offer() const {
     const std::lock_guard lock(mutex_);
     std::optional<smtp::Extensions> all;
@@ -94,8 +86,6 @@ std::vector<RelayDirectory::Status> RelayDirectory::status() const {
     for (const Entry& entry : entries_) {
         result.push_back({.relay = entry.address.text,
                           .reachable = entry.extensions && entry.failures == 0,
-                          .busy_connections = entry.busy_connections,
-                          .idle_connections = entry.idle_connections,
                           .last_error = entry.last_error});
     }
     return result;

@@ -5,8 +5,6 @@
 #include <utility>
 #include <variant>
 
-#include "weir/net/endpoint.hpp"
-
 namespace weir::proxy {
 namespace {
 
@@ -36,11 +34,12 @@ smtp::ServerOptions server_options(const Settings& settings, const RelayDirector
 
 }  // namespace
 
-SessionDriver::SessionDriver(Worker& worker, net::Connection connection, std::string lane)
+SessionDriver::SessionDriver(Worker& worker, net::Connection connection, const core::IpAddress& peer, std::string lane)
     : worker_(worker),
       parts_(worker.shared().parts),
       settings_(worker.settings()),
       connection_(std::move(connection)),
+      peer_(peer),
       lane_(std::move(lane)),
       id_(++worker.shared().last_session),
       session_(server_options(*settings_, worker.shared().relays)) {}
@@ -99,7 +98,7 @@ net::Task<> SessionDriver::hand_out_replies() {
 net::Task<> SessionDriver::on(const smtp::AskMail& ask) {
     begin_message(ask.request);
     const policy::Envelope envelope{
-        .origin = origin(), .sender = ask.request.path, .size = ask.request.size, .lane = lane_};
+        .origin = message_->origin, .sender = ask.request.path, .size = ask.request.size, .lane = lane_};
     const auto answer = parts_.engine.admit_message(envelope, message_->started, message_->ticket);
     report_observed(answer.observed);
     if (answer.hold) {
@@ -117,9 +116,7 @@ net::Task<bool> SessionDriver::take_connection(const smtp::AskMail& ask) {
         auto acquired = co_await worker_.pool().acquire(/*fresh=*/false);
         if (!acquired) {
             parts_.metrics.held(telemetry::HeldReason::relay_unreachable, {});
-            const std::string why = acquired.error() == Errc::relay_unreachable ? worker_.shared().relays.last_error()
-                                                                                : acquired.error().message();
-            refuse(ask.slot, Reply(451, "4.4.1 weir: relay unreachable: " + why), Outcome::held, "relay_unreachable");
+            refuse(ask.slot, worker_.pool().refusal_for(acquired.error()), Outcome::held, "relay_unreachable");
             co_return false;
         }
         lease = std::move(*acquired);
@@ -181,7 +178,13 @@ net::Task<> SessionDriver::on(const smtp::Settle&) {
     message.charged_recipients.clear();
     if (!refusal) co_return;
     message.transaction->abandon();
-    conclude(outcome_of(*refusal), refusal->summary());
+    if (message.transaction->is_unreachable()) {
+        parts_.metrics.held(telemetry::HeldReason::relay_unreachable, {});
+        message.reason = "relay_unreachable";
+        conclude(Outcome::held, refusal->summary());
+    } else {
+        conclude(outcome_of(*refusal), refusal->summary());
+    }
 }
 
 net::Task<> SessionDriver::on(const smtp::AskData& ask) {
@@ -256,8 +259,8 @@ void SessionDriver::begin_message(const smtp::MailRequest& request) {
     message_->started = parts_.clock.now();
     message_->sender = request.path;
     message_->bytes_charged = request.size;
-    message_->ident = session_.forwarded().ident;
-    const auto client = origin().client;
+    message_->origin = origin();
+    const auto client = message_->origin.client;
     message_->client = client ? core::format_ip(*client) : "local";
     if (!session_.forwarded().seen && !worker_.shared().warned_of_missing_xforward.exchange(true)) {
         parts_.log.event(telemetry::Level::warning, "a message came without XFORWARD: every client counts as " +
@@ -274,7 +277,7 @@ policy::Origin SessionDriver::origin() const {
     origin.ident = forwarded.ident;
     origin.client = forwarded.address;
     const bool is_local = forwarded.source == smtp::Forwarded::Source::local;
-    if (!origin.client && !is_local) origin.client = net::to_core(connection_.peer().address());
+    if (!origin.client && !is_local) origin.client = peer_;
     return origin;
 }
 
@@ -329,7 +332,7 @@ void SessionDriver::account() {
                             .client = message.client,
                             .login = {},
                             .queue_id = message.queue_id.queue_id(),
-                            .ident = message.ident,
+                            .ident = message.origin.ident,
                             .sender = message.sender,
                             .recipients_accepted = message.recipients_accepted,
                             .recipients_refused = message.recipients_refused + message.recipients_held,

@@ -24,7 +24,7 @@ namespace weir::proxy {
 /// Threads: one worker's.
 class SessionDriver {
 public:
-    SessionDriver(Worker& worker, net::Connection connection, std::string lane);
+    SessionDriver(Worker& worker, net::Connection connection, const core::IpAddress& peer, std::string lane);
 
     net::Task<> run();
 
@@ -42,8 +42,8 @@ private:
         policy::Ticket ticket;
         std::optional<Transaction> transaction;
         smtp::QueueIdSniffer queue_id;
+        policy::Origin origin;
         std::string client;
-        std::string ident;
         std::string sender;
         std::string first_recipient;
         std::vector<std::pair<smtp::Slot, std::size_t>> charged_recipients;  ///< by slot, until answered
@@ -87,6 +87,7 @@ private:
     Parts& parts_;
     std::shared_ptr<const Settings> settings_;
     net::Connection connection_;
+    core::IpAddress peer_;
     std::string lane_;
     std::uint64_t id_;
     smtp::ServerSession session_;

@@ -175,7 +175,8 @@ net::Task<bool> Transaction::replace_connection() {
     co_await impatience_();
     auto lease = co_await pool_.acquire(/*fresh=*/true);
     if (!lease) {
-        fail(lease.error());
+        failure_ = pool_.refusal_for(lease.error());
+        unreachable_ = true;
         co_return false;
     }
     lease_ = std::move(*lease);

@@ -71,6 +71,9 @@ public:
     /// The relay has been lost; every further answer is this one.
     [[nodiscard]] const std::optional<smtp::Reply>& failure() const { return failure_; }
 
+    /// The pool's connection had died, and there was no other to be had.
+    [[nodiscard]] bool is_unreachable() const { return unreachable_; }
+
     /// So much of the time was spent waiting for the relay.
     [[nodiscard]] core::Duration waited() const { return waited_; }
 
@@ -102,6 +105,7 @@ private:
     bool data_open_ = false;
     bool reusable_ = true;
     bool outcome_unknown_ = false;
+    bool unreachable_ = false;
 };
 
 }  // namespace weir::proxy

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <boost/asio/as_tuple.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <utility>
@@ -37,14 +39,18 @@ UpstreamPool::Lease::~Lease() {
 }
 
 void UpstreamPool::Lease::give_back() {
-    if (connection_) pool_->take_back(std::exchange(connection_, std::nullopt), true);
+    if (!connection_) return;
+    RelayConnection connection = std::move(*connection_);
+    connection_.reset();
+    pool_->count(connection.relay(), -1, 0);
+    pool_->keep_or_close(std::move(connection));
 }
 
 void UpstreamPool::Lease::drop() {
     if (!connection_) return;
     pool_->count(connection_->relay(), -1, 0);
     connection_.reset();
-    pool_->take_back(std::nullopt, true);
+    pool_->budget_.release();
 }
 
 UpstreamPool::UpstreamPool(asio::any_io_executor executor, std::shared_ptr<const Settings> settings,
@@ -69,8 +75,12 @@ std::optional<UpstreamPool::Lease> UpstreamPool::try_acquire_idle() {
         idle_.pop_back();
         idle_count_.store(idle_.size());
         count(connection.relay(), 0, -1);
-        if (connection.is_fit_for_reuse()) return Lease(*this, std::move(connection), true);
-        (void)budget_.release(*this, std::nullopt);
+        // A connection that was in use a moment ago is not looked at: should it be dead, the transaction finds out at
+        // MAIL, and replaces it.
+        constexpr core::Duration fresh_enough = std::chrono::milliseconds(100);
+        const bool is_fresh = clock_.now() - connection.idle_since < fresh_enough;
+        if (is_fresh || connection.is_fit_for_reuse()) return Lease(*this, std::move(connection), true);
+        budget_.release();
     }
     return std::nullopt;
 }
@@ -97,7 +107,7 @@ net::Task<core::Result<UpstreamPool::Lease>> UpstreamPool::connect() {
         auto connection = co_await connect_to(relay);
         if (connection) co_return Lease(*this, std::move(*connection), false);
     }
-    (void)budget_.release(*this, std::nullopt);
+    budget_.release();
     co_return Error(Errc::relay_unreachable);
 }
 
@@ -128,25 +138,54 @@ net::Task<core::Result<RelayConnection>> UpstreamPool::connect_to(RelayAddress r
     co_return error;
 }
 
-void UpstreamPool::take_back(std::optional<RelayConnection> connection, bool was_busy) {
-    if (connection) {
-        if (was_busy) count(connection->relay(), -1, 0);
-        const auto& relays = settings_->upstream.relays;
-        const bool is_configured = std::find(relays.begin(), relays.end(), connection->relay()) != relays.end();
-        if (connection->messages >= settings_->upstream.max_messages_per_connection || !is_configured) {
-            connection->quit();
-            connection.reset();
-        }
+smtp::Reply UpstreamPool::refusal_for(const Error& error) const {
+    const std::string known = error == Errc::relay_unreachable ? relays_.last_error() : std::string();
+    return {451, "4.4.1 weir: relay unreachable: " + (known.empty() ? error.message() : known)};
+}
+
+void UpstreamPool::keep_or_close(RelayConnection connection) {
+    const auto& relays = settings_->upstream.relays;
+    const bool is_configured = std::find(relays.begin(), relays.end(), connection.relay()) != relays.end();
+    const bool is_worn = connection.messages >= settings_->upstream.max_messages_per_connection;
+    if (is_worn || !is_configured || closing_) return retire(std::move(connection));
+    switch (budget_.offer(*this, connection)) {
+        case ConnectionBudget::Fate::handed_on:
+            return;
+        case ConnectionBudget::Fate::close:
+            return retire(std::move(connection));
+        case ConnectionBudget::Fate::keep:
+            break;
     }
-    auto kept = budget_.release(*this, std::move(connection));
-    if (!kept) return;
-    count(kept->relay(), 0, 1);
-    kept->idle_since = clock_.now();
-    idle_.push_back(std::move(*kept));
+    count(connection.relay(), 0, 1);
+    connection.idle_since = clock_.now();
+    idle_.push_back(std::move(connection));
     idle_count_.store(idle_.size());
-    // Somebody may have begun to wait after release() and before the line above: then he saw nothing to ask for.
+    // Somebody may have begun to wait after offer() and before the line above: then he saw nothing to ask for.
     if (budget_.has_waiters()) ask_to_shed();
     reap_later();
+}
+
+/// Closes in the background; the permit is free when the relay has closed too.
+void UpstreamPool::retire(RelayConnection connection) {
+    if (closing_) {
+        connection.hang_up();
+        return budget_.release();
+    }
+    asio::co_spawn(executor_, quit_and_release(std::move(connection)), asio::detached);
+}
+
+net::Task<> UpstreamPool::quit_and_release(RelayConnection connection) {
+    co_await connection.quit();
+    budget_.release();
+}
+
+/// The oldest of the idle connections, which stand in front.
+void UpstreamPool::retire_oldest() {
+    RelayConnection connection = std::move(idle_.front());
+    idle_.erase(idle_.begin());
+    idle_count_.store(idle_.size());
+    count(connection.relay(), 0, -1);
+    retire(std::move(connection));
 }
 
 void UpstreamPool::set_settings(std::shared_ptr<const Settings> settings) {
@@ -156,18 +195,13 @@ void UpstreamPool::set_settings(std::shared_ptr<const Settings> settings) {
     idle_count_.store(0);
     for (RelayConnection& connection : idle) {
         count(connection.relay(), 0, -1);
-        take_back(std::move(connection), false);
+        keep_or_close(std::move(connection));
     }
 }
 
 void UpstreamPool::close_idle() {
-    while (!idle_.empty()) {
-        count(idle_.back().relay(), 0, -1);
-        idle_.back().quit();
-        idle_.pop_back();
-        (void)budget_.release(*this, std::nullopt);
-    }
-    idle_count_.store(0);
+    closing_ = true;
+    while (!idle_.empty()) retire_oldest();
     reaper_.cancel();
 }
 
@@ -177,16 +211,10 @@ void UpstreamPool::ask_to_shed() {
 }
 
 void UpstreamPool::shed_one() {
-    if (idle_.empty() || !budget_.has_waiters()) return;
-    RelayConnection connection = std::move(idle_.front());
-    idle_.erase(idle_.begin());
-    idle_count_.store(idle_.size());
-    count(connection.relay(), 0, -1);
-    connection.quit();
-    (void)budget_.release(*this, std::nullopt);
+    if (!idle_.empty() && budget_.has_waiters()) retire_oldest();
 }
 
-/// Idle connections are closed before the relay gets tired of them; the oldest stand in front.
+/// Idle connections are closed before the relay gets tired of them;
 void UpstreamPool::reap_later() {
     if (reaping_ || idle_.empty()) return;
     reaping_ = true;
@@ -195,20 +223,13 @@ void UpstreamPool::reap_later() {
         reaping_ = false;
         if (error) return;
         const auto limit = clock_.now() - settings_->upstream.idle_timeout;
-        while (!idle_.empty() && idle_.front().idle_since <= limit) {
-            count(idle_.front().relay(), 0, -1);
-            idle_.front().quit();
-            idle_.erase(idle_.begin());
-            (void)budget_.release(*this, std::nullopt);
-        }
-        idle_count_.store(idle_.size());
+        while (!idle_.empty() && idle_.front().idle_since <= limit) retire_oldest();
         reap_later();
     });
 }
 
 void UpstreamPool::count(const RelayAddress& relay, int busy, int idle) {
     metrics_.relay_connections(relay.text, busy, idle);
-    relays_.on_connections(relay, busy, idle);
     if (busy + idle > 0) metrics_.session_opened(telemetry::Side::relay);
     if (busy + idle < 0) metrics_.session_closed(telemetry::Side::relay);
 }

@@ -63,9 +63,12 @@ public:
     /// A connection, idle, handed on or new. `fresh` asks for a new one, because an idle one has just failed.
     net::Task<core::Result<Lease>> acquire(bool fresh);
 
+    /// The 451 for an error of acquire(), with what the relay or the system said.
+    [[nodiscard]] smtp::Reply refusal_for(const core::Error& error) const;
+
     void set_settings(std::shared_ptr<const Settings> settings);
 
-    /// Closes all idle connections.
+    /// Closes all idle connections, and from now on every other as soon as it is given back: the worker stops.
     void close_idle();
 
     /// Another worker waits for a connection: one idle connection is closed for it. From any thread.
@@ -76,7 +79,10 @@ public:
 private:
     net::Task<core::Result<Lease>> connect();
     net::Task<core::Result<RelayConnection>> connect_to(RelayAddress relay);
-    void take_back(std::optional<RelayConnection> connection, bool was_busy);
+    net::Task<> quit_and_release(RelayConnection connection);
+    void keep_or_close(RelayConnection connection);
+    void retire(RelayConnection connection);
+    void retire_oldest();
     void shed_one();
     void reap_later();
     void count(const RelayAddress& relay, int busy, int idle);
@@ -92,6 +98,7 @@ private:
     std::atomic<std::size_t> idle_count_{0};
     boost::asio::steady_timer reaper_;
     bool reaping_ = false;
+    bool closing_ = false;
 };
 
 }  // namespace weir::proxy

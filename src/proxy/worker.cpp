@@ -48,13 +48,31 @@ Worker::Worker(Shared& shared, std::shared_ptr<const Settings> settings)
       guard_(context_.get_executor()),
       grace_(context_),
       learn_again_(context_),
+      soon_(context_),
       pool_(context_.get_executor(), settings_, shared_.relays, shared_.budget, shared_.parts.clock,
             shared_.parts.metrics, shared_.parts.log) {}
 
 Worker::~Worker() = default;
 
+namespace {
+
+/// The worker that this thread is, if it is one.
+thread_local Worker* this_worker = nullptr;
+
+}  // namespace
+
 void Worker::run() {
+    this_worker = this;
     context_.run();
+    this_worker = nullptr;
+}
+
+bool Worker::soon_here(std::function<void()> what) {
+    constexpr core::Duration soon = std::chrono::milliseconds(20);
+    if (this_worker == nullptr) return false;
+    this_worker->soon_.expires_after(soon);
+    this_worker->soon_.async_wait([what = std::move(what)](const Error&) { what(); });
+    return true;
 }
 
 std::future<std::vector<std::string>> Worker::set_listeners(std::vector<ListenSpec> specs) {
@@ -85,7 +103,9 @@ std::vector<std::string> Worker::update_listeners(std::vector<ListenSpec> specs)
                                std::to_string(spec.port) + ": " + listener.error().message());
             continue;
         }
-        auto on_connection = [this, lane = spec.lane](tcp::socket socket) { on_socket(std::move(socket), lane); };
+        auto on_connection = [this, lane = spec.lane](tcp::socket socket, const tcp::endpoint& peer) {
+            on_socket(std::move(socket), net::to_core(peer.address()), lane);
+        };
         auto on_pause = [this](const Error& error) {
             shared_.parts.metrics.accept_failed();
             shared_.parts.log.event_limited(Level::error, "accept", "cannot accept connections: " + error.message());
@@ -96,7 +116,7 @@ std::vector<std::string> Worker::update_listeners(std::vector<ListenSpec> specs)
     return problems;
 }
 
-void Worker::on_socket(tcp::socket socket, const std::string& lane) {
+void Worker::on_socket(tcp::socket socket, const core::IpAddress& peer, const std::string& lane) {
     auto log_if_thrown = [this](const std::exception_ptr& thrown) {
         if (!thrown) return;
         try {
@@ -107,17 +127,17 @@ void Worker::on_socket(tcp::socket socket, const std::string& lane) {
                                             std::string("session ended by an internal error: ") + bug.what());
         }
     };
-    asio::co_spawn(context_, serve(std::move(socket), lane), std::move(log_if_thrown));
+    asio::co_spawn(context_, serve(std::move(socket), peer, lane), std::move(log_if_thrown));
 }
 
-net::Task<> Worker::serve(tcp::socket socket, std::string lane) {
+net::Task<> Worker::serve(tcp::socket socket, core::IpAddress peer, std::string lane) {
     const CountedSession counted(shared_.parts.metrics);
     net::Connection connection(std::move(socket));
-    if (!is_trusted(*settings_, net::to_core(connection.peer().address()))) {
-        co_await turn_away(std::move(connection));
+    if (!is_trusted(*settings_, peer)) {
+        turn_away(std::move(connection), peer);
         co_return;
     }
-    SessionDriver driver(*this, std::move(connection), std::move(lane));
+    SessionDriver driver(*this, std::move(connection), peer, std::move(lane));
     const auto place = sessions_.insert(sessions_.end(), &driver);
     if (draining_) driver.drain();
     struct Leave {
@@ -132,14 +152,12 @@ net::Task<> Worker::serve(tcp::socket socket, std::string lane) {
     co_await driver.run();
 }
 
-net::Task<> Worker::turn_away(net::Connection connection) {
+void Worker::turn_away(net::Connection connection, const core::IpAddress& peer) {
     shared_.parts.metrics.protocol_error("untrusted_client");
-    shared_.parts.log.event_limited(
-        Level::warning, "untrusted",
-        "refused a connection from " + connection.peer().address().to_string() + ": not in trusted_clients");
+    shared_.parts.log.event_limited(Level::warning, "untrusted",
+                                    "refused a connection from " + core::format_ip(peer) + ": not in trusted_clients");
     connection.write_now("554 5.7.1 " + settings_->hostname + " serves only its trusted_clients\r\n");
     connection.close();
-    co_return;
 }
 
 void Worker::learn_extensions() {

@@ -4,6 +4,7 @@
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <functional>
 #include <future>
 #include <list>
 #include <memory>
@@ -47,6 +48,9 @@ public:
 
     void run();
 
+    /// See Proxy::soon_on_this_worker().
+    static bool soon_here(std::function<void()> what);
+
     void apply(std::shared_ptr<const Settings> settings);
     void drain(core::Duration grace);
 
@@ -64,9 +68,9 @@ private:
         net::Listener listener;
     };
 
-    void on_socket(boost::asio::ip::tcp::socket socket, const std::string& lane);
-    net::Task<> serve(boost::asio::ip::tcp::socket socket, std::string lane);
-    net::Task<> turn_away(net::Connection connection);
+    void on_socket(boost::asio::ip::tcp::socket socket, const core::IpAddress& peer, const std::string& lane);
+    net::Task<> serve(boost::asio::ip::tcp::socket socket, core::IpAddress peer, std::string lane);
+    void turn_away(net::Connection connection, const core::IpAddress& peer);
     net::Task<> learn();
     std::vector<std::string> update_listeners(std::vector<ListenSpec> specs);
     void begin_drain(core::Duration grace);
@@ -78,6 +82,7 @@ private:
     boost::asio::executor_work_guard<boost::asio::io_context::executor_type> guard_;
     boost::asio::steady_timer grace_;
     boost::asio::steady_timer learn_again_;
+    boost::asio::steady_timer soon_;
     UpstreamPool pool_;
     std::vector<Listening> listening_;
     std::list<SessionDriver*> sessions_;

@@ -120,7 +120,7 @@ struct Server::Impl {
     Impl(asio::io_context& loop, const Settings& settings, const core::Clock& clock)
         : relay(std::make_shared<Relay>(settings, clock)), acceptor(adopt(loop, settings)) {
         acceptor.start(
-            [relay_ = relay](tcp::socket socket) {
+            [relay_ = relay](tcp::socket socket, const tcp::endpoint&) {
                 const auto executor = socket.get_executor();
                 asio::co_spawn(executor, serve(std::move(socket), relay_), asio::detached);
             },

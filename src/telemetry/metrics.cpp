@@ -256,6 +256,12 @@ void Metrics::relay_connections(std::string_view relay, std::int64_t busy_change
     series.idle->Increment(static_cast<double>(idle_change));
 }
 
+Metrics::Connections Metrics::connections_of(std::string_view relay) const {
+    const RelaySeries& series = impl_->relays.at(relay);
+    return {.busy = static_cast<std::uint64_t>(std::max(series.busy->Value(), 0.0)),
+            .idle = static_cast<std::uint64_t>(std::max(series.idle->Value(), 0.0))};
+}
+
 void Metrics::protocol_error(std::string_view kind) {
     impl_->protocol_errors.at(kind)->Increment();
 }

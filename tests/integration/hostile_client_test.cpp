@@ -128,17 +128,20 @@ TEST_F(HostileClient, CannotGrowTheMetricsWithMadeUpNames) {
     EXPECT_LE(series(), before + 20) << "at most the twenty top origins may be new";
 }
 
-TEST_F(HostileClient, PassesLargeMessagesInAFixedBuffer) {
-    SmtpClient client(weir_.port("listen"));
+TEST(LargeMessage, PassesUnchangedInAFixedBuffer) {
+    FakeUpstream relay;
+    relay.announce({"PIPELINING", "SIZE", "8BITMIME"});
+    const WeirProcess weir(configuration, {{"relay", relay.address()}});
+    SmtpClient client(weir.port("listen"));
     client.greet();
-    client.deliver({});
-    const double before = weir_.metric("process_resident_memory_bytes");
+    EXPECT_EQ(client.deliver({}).decisive().code, 250);
+    const double before = weir.metric("process_resident_memory_bytes");
     Message large;
     for (int i = 0; i < 500'000; ++i)
         large.body += ".. a line that begins with a dot, and some more text to fill it\r\n";
     EXPECT_EQ(client.deliver(large).decisive().code, 250);
-    EXPECT_EQ(relay_.wait_for_accepted(2).back().body, large.body);
-    EXPECT_LT(weir_.metric("process_resident_memory_bytes") - before, 4e6) << "32 MB have passed";
+    EXPECT_EQ(relay.wait_for_accepted(2).back().body, large.body);
+    EXPECT_LT(weir.metric("process_resident_memory_bytes") - before, 4e6) << "32 MB have passed";
 }
 
 }  // namespace

@@ -35,6 +35,9 @@ void PrintTo(const Fault& fault, std::ostream* out) {
 
 class RelayFault : public testing::TestWithParam<Fault> {
 protected:
+    /// The connection that was made to learn what the relay offers is back in the pool.
+    void SetUp() override { weir_.wait_for_metric("weir_relay_connections", {{"state", "idle"}}, 1); }
+
     FakeUpstream relay_;
     WeirProcess weir_{configuration, {{"relay", relay_.address()}}};
 };
@@ -101,6 +104,8 @@ INSTANTIATE_TEST_SUITE_P(
 
 class RelayFaults : public testing::Test {
 protected:
+    void SetUp() override { weir_.wait_for_metric("weir_relay_connections", {{"state", "idle"}}, 1); }
+
     FakeUpstream relay_;
     WeirProcess weir_{configuration, {{"relay", relay_.address()}}};
     SmtpClient client_{weir_.port("listen")};

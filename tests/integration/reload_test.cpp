@@ -28,7 +28,11 @@ class Reload : public testing::Test {
 protected:
     int deliver() { return client_.deliver({}).decisive().code; }
 
-    void SetUp() override { client_.greet(); }
+    void SetUp() override {
+        client_.greet();
+        // The connection that was made to learn what the relay offers is back in the pool.
+        weir_.wait_for_metric("weir_relay_connections", {{"state", "idle"}}, 1);
+    }
 
     FakeUpstream relay_;
     WeirProcess weir_{with_limit("3/h"), {{"relay", relay_.address()}}};

@@ -44,6 +44,11 @@ public:
     /// It has not been used after all.
     void forget(const Key& owner, const Key& domain);
 
+    /// `owner` wanted one new domain too many: until forgive(), it is_minting().
+    void note_refusal(const Key& owner, Tick now);
+    void forgive(const Key& owner);
+    [[nodiscard]] bool is_minting(const Key& owner) const;
+
     [[nodiscard]] std::size_t size() const;
 
 private:

@@ -13,8 +13,8 @@ namespace weir::net {
 
 /// One TCP connection and its one deadline.
 ///
-/// Reading takes no buffer from the caller and keeps none: bytes arrive in a buffer that the worker thread
-/// shares among its connections, so an idle session costs a socket and a coroutine frame, nothing more.
+/// Reading takes no buffer from the caller: commands arrive in 1 KiB of its own, bodies in 64 KiB that the worker
+/// thread's connections share, so an idle session costs a socket, that kibibyte and its coroutine frames.
 ///
 /// Owns:    the socket. Destruction closes it.
 /// Errors:  core::Errc::timed_out, core::Errc::closed_by_peer, else what the system said.
@@ -40,15 +40,12 @@ public:
     /// True when something can be read, or the peer has closed: an idle relay connection is then no longer good.
     [[nodiscard]] bool has_unread_or_closed();
 
-    /// The other end; unspecified when the connection is already gone.
-    [[nodiscard]] boost::asio::ip::tcp::endpoint peer() const;
-
     [[nodiscard]] boost::asio::any_io_executor executor();
 
     /// Makes a pending read_some()/write_all() return `operation_canceled`; used by drain.
     void cancel();
 
-    /// Ends our side in order: what was written still arrives, what comes in later is discarded.
+    /// Closes in order: what was written still arrives.
     void close();
 
 private:

@@ -19,7 +19,7 @@ namespace weir::net {
 /// Threads: one thread, the executor's.
 class Listener {
 public:
-    using OnSocket = std::function<void(boost::asio::ip::tcp::socket)>;
+    using OnSocket = std::function<void(boost::asio::ip::tcp::socket, const boost::asio::ip::tcp::endpoint& peer)>;
     using OnPause = std::function<void(const core::Error&)>;
 
     [[nodiscard]] static core::Result<Listener> bind(const boost::asio::any_io_executor& executor,

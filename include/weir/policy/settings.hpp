@@ -24,26 +24,26 @@ enum class Mode : std::uint8_t {
 /// Domains match themselves and, written with a leading dot (".example.com"), everything below.
 /// Senders are whole addresses ("news@example.com") or "<>" for the null sender.
 struct Match {
-    std::vector<core::Cidr> client;
+    std::vector<core::Cidr> client{};
     bool local = false;  ///< "local" was listed under client: mail handed in by sendmail(1)
-    std::vector<std::string> login;
-    std::vector<std::string> sender;
-    std::vector<std::string> sender_domain;
-    std::vector<std::string> recipient_domain;
-    std::vector<std::string> lane;
+    std::vector<std::string> login{};
+    std::vector<std::string> sender{};
+    std::vector<std::string> sender_domain{};
+    std::vector<std::string> recipient_domain{};
+    std::vector<std::string> lane{};
 
     bool operator==(const Match&) const = default;
 };
 
 /// One entry of `limits:`. At least one quota is set.
 struct LimitSettings {
-    std::string name;
-    std::vector<KeyPart> per;
-    std::optional<core::Quota> messages;
-    std::optional<core::Quota> recipients;
-    std::optional<core::Quota> bytes;
-    std::optional<core::Quota> new_sender_domains;
-    Match match;
+    std::string name{};
+    std::vector<KeyPart> per{};
+    std::optional<core::Quota> messages{};
+    std::optional<core::Quota> recipients{};
+    std::optional<core::Quota> bytes{};
+    std::optional<core::Quota> new_sender_domains{};
+    Match match{};
     Mode mode = Mode::enforce;
 
     bool operator==(const LimitSettings&) const = default;
@@ -52,7 +52,7 @@ struct LimitSettings {
 /// Everything the admission engine is configured by.
 struct Settings {
     Mode mode = Mode::enforce;  ///< observe here overrules every limit's own mode
-    std::vector<LimitSettings> limits;
+    std::vector<LimitSettings> limits{};
     unsigned ipv4_prefix = 32;
     unsigned ipv6_prefix = 64;
     std::size_t max_keys = 1'000'000;  ///< per limit; beyond it newcomers share one bucket

@@ -63,6 +63,7 @@ private:
     std::uint64_t size_ = 0;
     std::uint64_t message_id_ = 0;  // 0: nothing to recognise its other parts by
     std::uint32_t recipients_ = 0;
+    bool is_counted_already_ = false;  // another part of the same message was
     bool is_committed_ = false;
     bool is_first_part_ = false;
 };

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -56,6 +57,10 @@ public:
     /// Stops listening, lets every message end, and stops the workers. Sessions that are not done after `grace` are
     /// ended, but for those that wait for the relay's reply to a final dot.
     void drain(core::Duration grace);
+
+    /// On a worker's thread: has `what` done a few milliseconds later, without waking another thread. One such request
+    /// at a time; the last worker to stop carries out what is due. Returns false, and does nothing, on other threads.
+    static bool soon_on_this_worker(std::function<void()> what);
 
     /// Returns when all workers have stopped, which they do after drain().
     void wait();

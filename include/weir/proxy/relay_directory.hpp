@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstddef>
-#include <cstdint>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -31,9 +30,6 @@ public:
     void on_connected(const RelayAddress& relay, const smtp::Extensions& extensions);
     void on_failed(const RelayAddress& relay, std::string why, core::TimePoint now);
 
-    /// So many connections more (or less) are in use, or idle.
-    void on_connections(const RelayAddress& relay, std::int64_t busy_change, std::int64_t idle_change);
-
     /// What to offer to Postfix: what all relays heard so far offer, or what harms least while none was heard.
     [[nodiscard]] smtp::Extensions offer() const;
 
@@ -46,8 +42,6 @@ public:
     struct Status {
         std::string relay;
         bool reachable = false;
-        std::int64_t busy_connections = 0;
-        std::int64_t idle_connections = 0;
         std::string last_error;
     };
     [[nodiscard]] std::vector<Status> status() const;
@@ -58,8 +52,6 @@ private:
         std::optional<smtp::Extensions> extensions;
         unsigned failures = 0;
         core::TimePoint retry_at{};
-        std::int64_t busy_connections = 0;
-        std::int64_t idle_connections = 0;
         std::string last_error;
     };
 

@@ -89,6 +89,13 @@ public:
     /// Prometheus text format 0.0.4.
     [[nodiscard]] std::string render() const;
 
+    struct Connections {
+        std::uint64_t busy = 0;
+        std::uint64_t idle = 0;
+    };
+    /// What relay_connections() has added up to.
+    [[nodiscard]] Connections connections_of(std::string_view relay) const;
+
     struct Totals {
         std::uint64_t relayed = 0, held = 0, relay_tempfail = 0, relay_reject = 0, aborted = 0;
         std::int64_t client_sessions = 0, relay_sessions = 0;
