@@ -27,6 +27,7 @@ bool is_plain(const char* bytes) {
 
 BodyScanner::Step BodyScanner::scan(std::string_view bytes) {
     Step step;
+    if (bytes.empty()) return step;
     step.carried_cr = !violated_ && (state_ == State::cr || state_ == State::dot_cr);
     std::size_t i = 0;
     std::size_t look_closely_until = 1;  // a block that is not plain is looked at byte by byte, once
@@ -62,7 +63,7 @@ BodyScanner::Step BodyScanner::scan(std::string_view bytes) {
         return step;
     }
     const bool hold_back = !step.ended && (state_ == State::cr || state_ == State::dot_cr);
-    step.pass = bytes.substr(0, i - (hold_back && i > 0 ? 1 : 0));
+    step.pass = bytes.substr(0, i - (hold_back ? 1 : 0));
     return step;
 }
 

@@ -19,10 +19,18 @@ void ClientSession::feed(std::string_view bytes) {
 }
 
 void ClientSession::on_reply(Reply reply) {
+    if (awaiting_ == unwritten_) {
+        // Nothing that was sent asks for it: "421 idle timeout" before a close, a relay that has lost count, or words
+        // put into its mouth (response injection). It must never be taken for the answer to the next command.
+        refusal_ = std::move(reply);
+        error_ = core::Errc::unexpected_reply;
+        return;
+    }
+    --awaiting_;
     switch (stage_) {
         case Stage::greeting:
             if (reply.code != 220) return refuse(std::move(reply));
-            output_ += "EHLO " + ehlo_name_ + "\r\n";
+            send("EHLO " + ehlo_name_ + "\r\n");
             stage_ = Stage::ehlo;
             return;
         case Stage::ehlo:
@@ -31,7 +39,7 @@ void ClientSession::on_reply(Reply reply) {
                 stage_ = Stage::ready;
             } else if (reply.is_permanent()) {
                 // RFC 5321 3.2: an old server that does not know EHLO is greeted with HELO.
-                output_ += "HELO " + ehlo_name_ + "\r\n";
+                send("HELO " + ehlo_name_ + "\r\n");
                 stage_ = Stage::helo;
             } else {
                 refuse(std::move(reply));
@@ -42,17 +50,9 @@ void ClientSession::on_reply(Reply reply) {
             stage_ = Stage::ready;
             return;
         case Stage::ready:
-            break;
+            replies_.push_back(std::move(reply));
+            return;
     }
-    if (awaiting_ == 0) {
-        // Nothing was asked: "421 idle timeout" before a close, or a relay that has lost count. It must never be
-        // taken for the answer to the next command.
-        refusal_ = std::move(reply);
-        error_ = core::Errc::unexpected_reply;
-        return;
-    }
-    --awaiting_;
-    replies_.push_back(std::move(reply));
 }
 
 void ClientSession::refuse(Reply reply) {
@@ -61,12 +61,14 @@ void ClientSession::refuse(Reply reply) {
 }
 
 std::string ClientSession::take_output() {
+    unwritten_ = 0;
     return std::exchange(output_, {});
 }
 
 void ClientSession::send(std::string_view line) {
     output_ += line;
     ++awaiting_;
+    ++unwritten_;
 }
 
 std::optional<Reply> ClientSession::take_reply() {

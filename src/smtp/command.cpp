@@ -55,13 +55,16 @@ string_view trim(string_view text) {
     return text;
 }
 
-/// Where the '>' that ends the path stands, or npos: quotes and backslashes hide it (RFC 5321 4.1.2 Quoted-string).
+/// Where the '>' that ends the path stands, or npos: a quoted string may hold one (RFC 5321 4.1.2 Quoted-string).
 std::size_t path_end(string_view text) {
     bool quoted = false;
     for (std::size_t i = 0; i < text.size(); ++i) {
         const char c = text[i];
         if (is_control(c)) return string_view::npos;
         if (c == '\\') {
+            // Outside quotes it is not allowed, and a relay might not take it for an escape: its path could end
+            // earlier.
+            if (!quoted) return string_view::npos;
             if (++i == text.size() || is_control(text[i])) return string_view::npos;
         } else if (c == '"') {
             quoted = !quoted;
@@ -81,12 +84,12 @@ string_view without_source_route(string_view path) {
     return colon == string_view::npos ? path : path.substr(colon + 1);
 }
 
-/// At least a local part and a domain; "postmaster" alone is allowed (RFC 5321 4.5.1).
+/// A local part and a domain, or a local part alone, which is the relay's to judge ("postmaster", RFC 5321 4.5.1).
 bool is_mailbox(string_view path) {
     constexpr std::size_t max_path = 254 + 2 * 320;  // generous over RFC 5321 4.5.3.1.3, for UTF-8
     if (path.empty() || path.size() > max_path || path.front() == '@') return false;
     const auto at = path.rfind('@');
-    if (at == string_view::npos) return equals_ignoring_case(path, "postmaster") || is_ascii(path);
+    if (at == string_view::npos) return true;
     const string_view domain = path.substr(at + 1);
     return !domain.empty() &&
            domain.find_first_of("\"\\,;:()") == (domain.front() == '[' ? domain.find(':') : string_view::npos);
@@ -166,6 +169,15 @@ Command parse_command(string_view line) {
     return {.verb = found->second, .argument = trim(line.substr(word.size()))};
 }
 
+bool is_foreign_protocol(string_view line) {
+    if (line.empty()) return false;
+    if (is_control(line.front()) && line.front() != '\r' && line.front() != '\n') return true;
+    const string_view word = line.substr(0, line.find(' '));
+    if (word.size() == line.size()) return false;
+    constexpr std::array<string_view, 7> words{"GET", "POST", "PUT", "HEAD", "OPTIONS", "CONNECT", "PROXY"};
+    return std::find(words.begin(), words.end(), word) != words.end();
+}
+
 bool Parameter::is(string_view name) const {
     return equals_ignoring_case(keyword, name);
 }
@@ -183,10 +195,13 @@ PathError parse_path(string_view argument, string_view prefix, PathArgument& out
     rest.remove_prefix(1);
     const auto end = path_end(rest);
     if (end == string_view::npos) return PathError::syntax;
-    out.path = without_source_route(rest.substr(0, end));
+    const string_view path = rest.substr(0, end);
+    out.path = without_source_route(path);
     rest.remove_prefix(end + 1);
     if (!rest.empty() && !is_blank(rest.front())) return PathError::syntax;
-    if (!is_utf8(out.path) || (!out.path.empty() && !is_mailbox(out.path))) return PathError::bad_address;
+    // "<@a:>" is not the null sender: only "<>" is.
+    if (!is_utf8(path) || (!path.empty() && !is_mailbox(out.path))) return PathError::bad_address;
+    if (!is_utf8(rest)) return PathError::bad_parameter;
     out.parameters.clear();
     return parse_parameters(rest, out.parameters);
 }

@@ -9,7 +9,7 @@ namespace {
 
 using std::string_view;
 
-constexpr std::size_t max_header = 2048;
+constexpr std::size_t max_header = 4096;  // a HELO may have 2,000 characters
 constexpr std::size_t max_queue_id = 32;
 
 bool is_id_character(char c) {
@@ -34,6 +34,51 @@ std::string unfold(string_view header) {
     }
     return out;
 }
+
+/// Walks over an unfolded header.
+class Words {
+public:
+    explicit Words(string_view text) : rest_(text) {}
+
+    /// The word up to the next blank; empty at the end.
+    string_view next() {
+        skip_blanks();
+        const string_view word = rest_.substr(0, rest_.find(' '));
+        rest_.remove_prefix(word.size());
+        return word;
+    }
+
+    bool take(string_view word) {
+        Words ahead = *this;
+        if (ahead.next() != word) return false;
+        *this = ahead;
+        return true;
+    }
+
+    bool comes(string_view text) {
+        skip_blanks();
+        return rest_.substr(0, text.size()) == text;
+    }
+
+    /// RFC 5322 3.2.2: comments nest. Postfix lets no unbalanced parenthesis and no backslash into one.
+    bool skip_comment() {
+        if (!comes("(")) return false;
+        int depth = 0;
+        for (std::size_t i = 0; i < rest_.size(); ++i) {
+            depth += rest_[i] == '(' ? 1 : rest_[i] == ')' ? -1 : 0;
+            if (depth == 0) return rest_.remove_prefix(i + 1), true;
+        }
+        return false;
+    }
+
+    /// Postfix folds a HELO of over 998 characters, which unfolds with a blank inside.
+    void skip_to_comment() { rest_.remove_prefix(std::min(rest_.find('('), rest_.size())); }
+
+private:
+    void skip_blanks() { rest_.remove_prefix(std::min(rest_.find_first_not_of(' '), rest_.size())); }
+
+    string_view rest_;
+};
 
 }  // namespace
 
@@ -61,18 +106,20 @@ void QueueIdSniffer::finish() {
 }
 
 string_view queue_id_in_received(string_view header) {
-    // The last "(Postfix" is the one of "by HOST (Postfix...)": what a client says of itself stands before it.
-    const auto postfix = header.rfind(" (Postfix");
-    if (postfix == string_view::npos) return {};
-    const auto by = header.rfind("by ", postfix);
-    if (by == string_view::npos || header.substr(by + 3, postfix - by - 3).find(' ') != string_view::npos) return {};
-    constexpr string_view marker = " id ";
-    const auto id = header.find(marker, postfix);
-    if (id == string_view::npos) return {};
-    const string_view rest = header.substr(id + marker.size());
-    const auto length =
-        static_cast<std::size_t>(std::find_if_not(rest.begin(), rest.end(), is_id_character) - rest.begin());
-    return length <= max_queue_id ? rest.substr(0, length) : string_view{};
+    // Word by word, and no searching: a HELO, a login, a certificate's name and a recipient are strangers' words, and
+    // any of them may say "by x (Postfix) id FORGED".
+    Words words(header);
+    if (!words.take("Received:")) return {};
+    if (words.take("from")) words.skip_to_comment();
+    while (words.skip_comment()) {
+    }
+    if (!words.take("by") || words.next().empty() || !words.comes("(Postfix") || !words.skip_comment()) return {};
+    if (words.take("with")) (void)words.next();
+    if (!words.take("id")) return {};
+    const string_view word = words.next();
+    const string_view id = word.substr(0, word.find(';'));
+    const bool good = id.size() <= max_queue_id && std::all_of(id.begin(), id.end(), is_id_character);
+    return good ? id : string_view{};
 }
 
 }  // namespace weir::smtp

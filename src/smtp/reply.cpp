@@ -7,7 +7,7 @@
 namespace weir::smtp {
 namespace {
 
-constexpr std::size_t max_line = 2000;  // Exchange Online's own limit
+constexpr std::size_t max_line = 2000;  // without CRLF; Exchange Online's own limit
 constexpr std::size_t max_lines = 100;
 constexpr std::size_t max_total = 16 * 1024;
 
@@ -65,7 +65,7 @@ core::Result<std::size_t> ReplyParser::feed(std::string_view bytes) {
         const auto newline = bytes.find('\n', used);
         const auto piece = bytes.substr(used, newline == std::string_view::npos ? bytes.size() - used : newline - used);
         total_ += piece.size();
-        if (line_.size() + piece.size() > max_line + 2 || total_ > max_total) return core::Errc::line_too_long;
+        if (line_.size() + piece.size() > max_line + 1 || total_ > max_total) return core::Errc::line_too_long;
         line_ += piece;
         used += piece.size();
         if (newline == std::string_view::npos) break;

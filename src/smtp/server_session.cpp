@@ -1,15 +1,18 @@
 #include "weir/smtp/server_session.hpp"
 
 #include <algorithm>
-#include <charconv>
 #include <utility>
+
+#include "request.hpp"
 
 namespace weir::smtp {
 namespace {
 
 using std::string_view;
 
-constexpr std::size_t max_line = 4096;      // XFORWARD lines of more than 1,000 characters are real
+// Postfix takes a HELO of 2,000 bytes from a stranger, which xtext triples: no such line may hide who a message is
+// from.
+constexpr std::size_t max_line = 8192;
 constexpr std::size_t max_pipelined = 100;  // replies outstanding at the relay: bounds what both sides buffer
 constexpr std::size_t keep_capacity = 1024;
 
@@ -25,93 +28,13 @@ Reply out_of_order(const char* what) {
     return {503, std::string("5.5.1 ") + what};
 }
 
-bool one_of(string_view value, std::initializer_list<string_view> words) {
-    return std::any_of(words.begin(), words.end(), [&](string_view word) { return equals_ignoring_case(value, word); });
-}
-
-/// RFC 3461 4.1: NEVER alone, or a list of the others.
-bool is_notify(string_view value) {
-    if (equals_ignoring_case(value, "NEVER")) return true;
-    while (true) {
-        const auto comma = value.find(',');
-        if (!one_of(value.substr(0, comma), {"SUCCESS", "FAILURE", "DELAY"})) return false;
-        if (comma == string_view::npos) return true;
-        value.remove_prefix(comma + 1);
-    }
-}
-
-/// RFC 3461 4.2: addr-type ";" xtext.
-bool is_orcpt(string_view value) {
-    const auto semicolon = value.find(';');
-    return semicolon != string_view::npos && semicolon > 0 && value.size() <= 500 &&
-           decode_xtext(value.substr(semicolon + 1)).has_value();
-}
-
-enum class Verdict : std::uint8_t { fine, bad, unknown };
-
-Verdict read_size(string_view value, std::uint64_t& size) {
-    const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), size);
-    return error == std::errc{} && end == value.data() + value.size() && value.size() <= 20 ? Verdict::fine
-                                                                                            : Verdict::bad;
-}
-
-Verdict read_mail_parameter(const Parameter& parameter, MailRequest& request) {
-    if (parameter.is("SIZE")) return read_size(parameter.value, request.size);
-    if (parameter.is("BODY")) {
-        request.body = equals_ignoring_case(parameter.value, "7BIT") ? MailRequest::Body::seven_bit
-                                                                     : MailRequest::Body::eight_bit_mime;
-        return one_of(parameter.value, {"7BIT", "8BITMIME"}) ? Verdict::fine : Verdict::bad;
-    }
-    if (parameter.is("SMTPUTF8")) {
-        request.smtputf8 = true;
-        return parameter.value.empty() ? Verdict::fine : Verdict::bad;
-    }
-    if (parameter.is("RET")) {
-        request.ret = parameter.value;
-        return one_of(parameter.value, {"FULL", "HDRS"}) ? Verdict::fine : Verdict::bad;
-    }
-    if (parameter.is("ENVID")) {
-        request.envid = parameter.value;
-        const bool good = !parameter.value.empty() && parameter.value.size() <= 100 && decode_xtext(parameter.value);
-        return good ? Verdict::fine : Verdict::bad;
-    }
-    return Verdict::unknown;
-}
-
-Verdict read_rcpt_parameter(const Parameter& parameter, RcptRequest& request) {
-    if (parameter.is("NOTIFY")) {
-        request.notify = parameter.value;
-        return is_notify(parameter.value) ? Verdict::fine : Verdict::bad;
-    }
-    if (parameter.is("ORCPT")) {
-        request.orcpt = parameter.value;
-        return is_orcpt(parameter.value) ? Verdict::fine : Verdict::bad;
-    }
-    return Verdict::unknown;
-}
-
-template <class Request, class ReadOne>
-std::optional<Reply> read_parameters(const std::vector<Parameter>& parameters, Request& request, ReadOne read_one) {
-    for (const Parameter& parameter : parameters) {
-        const Verdict verdict = read_one(parameter, request);
-        if (verdict == Verdict::bad) return Reply(501, "5.5.4 bad value of " + std::string(parameter.keyword));
-        if (verdict == Verdict::unknown) return Reply(555, "5.5.4 unknown parameter " + std::string(parameter.keyword));
-    }
-    return std::nullopt;
-}
-
-Reply path_complaint(PathError error, const char* syntax, const char* address_status) {
-    if (error == PathError::bad_address) return {501, std::string(address_status) + " bad address syntax"};
-    if (error == PathError::bad_parameter) return {501, "5.5.4 bad parameter"};
-    return {501, std::string("5.5.4 syntax: ") + syntax};
-}
-
 }  // namespace
 
 ServerSession::ServerSession(ServerOptions options) : options_(std::move(options)) {}
 
 Action ServerSession::next() {
     compact();
+    writing_.clear();
     if (phase_ == Phase::greeting) {
         phase_ = Phase::command;
         say({220, options_.hostname + " ESMTP Weir"});
@@ -167,7 +90,8 @@ void ServerSession::fail(core::Error error) {
     abandon_due_ = mail_ != Mail::none;
     mail_ = Mail::none;
     pending_.clear();
-    if (error == core::Errc::timed_out && phase_ != Phase::closing) {
+    const bool was_reading = writing_.empty();  // a reply that was cut short is not followed by another
+    if (error == core::Errc::timed_out && was_reading && phase_ < Phase::closing) {
         say_and_close({421, "4.4.2 " + options_.hostname + " timeout, closing connection"});
     } else {
         phase_ = Phase::closed;
@@ -182,7 +106,8 @@ void ServerSession::answer(Slot slot, Reply reply) {
 
 std::string ServerSession::unsent() {
     take_answers();
-    return std::exchange(output_, {});
+    writing_ = std::exchange(output_, {});
+    return writing_;
 }
 
 /// Hands out the replies of the leading commands that have one: never out of order.
@@ -210,10 +135,11 @@ void ServerSession::on_answered(const Pending& pending) {
             if (!reply.is_positive()) refusal_ = reply;
             break;
         case Pending::Kind::rcpt:
-            if (reply.is_positive()) ++accepted_recipients_;
-            // A recipient that may be tried again outweighs one that may not: the answer to DATA must not bounce it.
-            else if (mail_ != Mail::refused && (!refusal_ || reply.is_transient()))
-                refusal_ = reply;
+            if (reply.is_positive()) {
+                ++accepted_recipients_;
+            } else {
+                remember_refusal(reply);
+            }
             break;
         case Pending::Kind::data:
             if (reply.code == 354) {
@@ -222,41 +148,50 @@ void ServerSession::on_answered(const Pending& pending) {
                 scanner_.reset();
             } else {
                 end_transaction();
+                close_if_more_came();
             }
             break;
         case Pending::Kind::end:
             phase_ = Phase::command;
+            if (reply.is_positive()) errors_ = 0;
             end_transaction();
             after_message_ = true;
             break;
     }
 }
 
+/// A recipient that may be tried again outweighs one that may not: the answer to DATA must not bounce it. Why MAIL was
+/// refused outweighs both.
+void ServerSession::remember_refusal(const Reply& reply) {
+    if (mail_ != Mail::refused && (!refusal_ || reply.is_transient())) refusal_ = reply;
+}
+
 ServerSession::Outcome ServerSession::take_command() {
-    while (phase_ == Phase::command) {
+    while (phase_ == Phase::command && !abandon_due_) {
+        if (!skipping_line_ && is_foreign_protocol(unread())) {
+            if (!pending_.empty()) return Settle{};
+            abandon();
+            say_and_close({554, "5.5.1 this is SMTP"});
+            break;
+        }
         const auto end = unread().find("\r\n");
         if (end == string_view::npos) {
             if (unread().size() > max_line) skip_long_line();
-            return std::nullopt;
+            break;
         }
         const string_view line = unread().substr(0, end);
-        const bool too_long = std::exchange(skipping_line_, false) || line.size() > max_line;
-        const Command peeked = too_long ? Command{} : parse_command(line);
+        const bool too_long = skipping_line_ || line.size() > max_line;
         // Only recipients may join what is under way at the relay; anything else needs its outcome first.
-        if (!pending_.empty() && (peeked.verb != Verb::rcpt || pending_.size() >= max_pipelined)) {
-            skipping_line_ = too_long;
-            return Settle{};
-        }
-        line_.assign(line);
+        const bool may_join = !too_long && parse_command(line).verb == Verb::rcpt && pending_.size() < max_pipelined;
+        if (!pending_.empty() && !may_join) return Settle{};
+        skipping_line_ = false;
+        line_.assign(too_long ? string_view{} : line);
         input_at_ += end + 2;
         if (too_long) {
             complain({500, "5.5.2 line too long"});
-        } else if (line_.find_first_of(string_view("\r\n\0", 3)) != std::string::npos) {
-            complain({550, "5.5.2 bare <CR>, <LF> or <NUL> in a command"});
         } else if (Outcome outcome = dispatch(parse_command(line_))) {
             return outcome;
         }
-        if (abandon_due_) return std::nullopt;
     }
     return std::nullopt;
 }
@@ -269,6 +204,7 @@ void ServerSession::skip_long_line() {
 }
 
 ServerSession::Outcome ServerSession::dispatch(const Command& command) {
+    if (line_.find_first_of(string_view("\r\n\0", 3)) != std::string::npos) return on_bare_control(command.verb);
     const bool first_after_message = std::exchange(after_message_, false);
     switch (command.verb) {
         case Verb::mail:
@@ -319,6 +255,19 @@ ServerSession::Outcome ServerSession::dispatch(const Command& command) {
     return std::nullopt;
 }
 
+/// A line that the relay might read as two: none of it is passed on.
+ServerSession::Outcome ServerSession::on_bare_control(Verb verb) {
+    Reply reply(550, "5.5.2 bare <CR>, <LF> or <NUL> in a command");
+    if (verb == Verb::mail && mail_ != Mail::accepted) {
+        refuse_mail(std::move(reply));
+    } else if (verb == Verb::rcpt && mail_ != Mail::none) {
+        refuse_recipient(std::move(reply));
+    } else {
+        complain(std::move(reply));
+    }
+    return std::nullopt;
+}
+
 void ServerSession::on_hello(string_view argument, bool extended) {
     if (argument.empty()) return complain({501, "5.5.4 a host name is missing"});
     abandon();
@@ -338,62 +287,59 @@ void ServerSession::on_hello(string_view argument, bool extended) {
 }
 
 void ServerSession::on_xforward(string_view argument) {
-    if (mail_ == Mail::accepted) return complain(out_of_order("XFORWARD inside a transaction"));
-    if (!parse_xforward(argument, forwarded_)) return complain({501, "5.5.4 bad XFORWARD attribute"});
+    if (mail_ == Mail::accepted) return say(out_of_order("XFORWARD inside a transaction"));
+    // After a refused MAIL this is about the next message, which must not inherit the last one's client.
+    if (mail_ == Mail::refused) abandon();
+    if (!parse_xforward(argument, forwarded_)) return say({501, "5.5.4 bad XFORWARD attribute"});
     say({250, "2.0.0 OK"});
 }
 
 void ServerSession::on_reset(bool first_after_message) {
     abandon();
-    if (draining_ && first_after_message) return say_and_close({421, "4.3.2 " + options_.hostname + " is restarting"});
+    if (draining_ && first_after_message && unread().empty()) {
+        return say_and_close({421, "4.3.2 " + options_.hostname + " is restarting"});
+    }
     say({250, "2.0.0 OK"});
 }
 
 ServerSession::Outcome ServerSession::on_mail(string_view argument) {
-    if (mail_ == Mail::accepted) return complain(out_of_order("nested MAIL")), std::nullopt;
+    if (mail_ == Mail::accepted) return say(out_of_order("nested MAIL")), std::nullopt;
     smtputf8_ = false;
     refusal_.reset();
     recipients_ = accepted_recipients_ = 0;
-    PathArgument path;
     MailRequest request;
-    const PathError error = parse_path(argument, "FROM:", path);
-    if (error != PathError::none) return refuse_mail(path_complaint(error, "MAIL FROM:<address>", "5.1.7"));
-    request.path = path.path;
-    if (auto refused = read_parameters(path.parameters, request, read_mail_parameter)) return refuse_mail(*refused);
-    if (!request.smtputf8 && !is_ascii(path.path)) return refuse_mail({553, "5.6.7 SMTPUTF8 is needed"});
+    if (auto refusal = parse_mail(argument, request)) return refuse_mail(*refusal), std::nullopt;
     if (options_.offer.max_size > 0 && request.size > options_.offer.max_size) {
-        return refuse_mail(
-            {552, "5.3.4 the relay takes at most " + std::to_string(options_.offer.max_size) + " bytes"});
+        refuse_mail({552, "5.3.4 the relay takes at most " + std::to_string(options_.offer.max_size) + " bytes"});
+        return std::nullopt;
     }
     mail_ = Mail::asked;
     smtputf8_ = request.smtputf8;
     return AskMail{open_slot(Pending::Kind::mail), request};
 }
 
-/// The recipients pipelined behind it are then answered without each counting as an error.
-ServerSession::Outcome ServerSession::refuse_mail(Reply reply) {
+void ServerSession::refuse_mail(Reply reply) {
     mail_ = Mail::refused;
     refusal_ = reply;
-    complain(std::move(reply));
-    return std::nullopt;
+    say(std::move(reply));
 }
 
 ServerSession::Outcome ServerSession::on_rcpt(string_view argument) {
-    if (mail_ == Mail::none) return complain(out_of_order("MAIL first")), std::nullopt;
+    if (mail_ == Mail::none) return say(out_of_order("MAIL first")), std::nullopt;
     if (mail_ == Mail::refused) return say(refusal_of_recipient()), std::nullopt;
-    PathArgument path;
     RcptRequest request;
-    PathError error = parse_path(argument, "TO:", path);
-    if (error == PathError::none && path.path.empty()) error = PathError::bad_address;
-    // One bad address among many is not a broken client: it is answered, and not counted as an error.
-    if (error != PathError::none) return say(path_complaint(error, "RCPT TO:<address>", "5.1.3")), std::nullopt;
-    request.path = path.path;
-    if (auto refused = read_parameters(path.parameters, request, read_rcpt_parameter))
-        return say(*refused), std::nullopt;
-    if (!smtputf8_ && !is_ascii(path.path)) return say({553, "5.6.7 SMTPUTF8 is needed"}), std::nullopt;
-    if (recipients_ == options_.max_recipients) return say({452, "4.5.3 too many recipients"}), std::nullopt;
+    if (auto refusal = parse_rcpt(argument, smtputf8_, request)) return refuse_recipient(*refusal), std::nullopt;
+    if (recipients_ == options_.max_recipients) {
+        refuse_recipient({452, "4.5.3 too many recipients"});
+        return std::nullopt;
+    }
     ++recipients_;
     return AskRcpt{open_slot(Pending::Kind::rcpt), request};
+}
+
+void ServerSession::refuse_recipient(Reply reply) {
+    remember_refusal(reply);
+    say(std::move(reply));
 }
 
 /// Postfix has pipelined recipients behind a MAIL that was refused: it ignores these replies, but must get each.
@@ -403,12 +349,29 @@ Reply ServerSession::refusal_of_recipient() const {
 }
 
 ServerSession::Outcome ServerSession::on_data(string_view argument) {
-    if (!argument.empty()) return complain({501, "5.5.4 DATA takes no argument"}), std::nullopt;
-    if (mail_ == Mail::none) return complain(out_of_order("MAIL first")), std::nullopt;
-    if (mail_ == Mail::accepted && accepted_recipients_ > 0) return AskData{open_slot(Pending::Kind::data)};
-    if (refusal_ && refusal_->is_transient()) return say(*refusal_), std::nullopt;
-    if (refusal_) return say({554, "5.5.1 no valid recipients"}), std::nullopt;
-    return complain(out_of_order("RCPT first")), std::nullopt;
+    const bool is_possible = argument.empty() && mail_ == Mail::accepted && accepted_recipients_ > 0;
+    if (is_possible) return AskData{open_slot(Pending::Kind::data)};
+    if (!argument.empty()) {
+        say({501, "5.5.4 DATA takes no argument"});
+    } else if (mail_ == Mail::none) {
+        say(out_of_order("MAIL first"));
+    } else if (!refusal_) {
+        say(out_of_order("RCPT first"));
+    } else if (refusal_->is_transient()) {
+        say(*refusal_);
+    } else {
+        say({554, "5.5.1 no valid recipients"});
+    }
+    close_if_more_came();
+    return std::nullopt;
+}
+
+/// DATA was refused. It is the last command of a group (RFC 2920 3.1): what came behind it may be a message that did
+/// not wait for its 354, and must not be read as commands.
+void ServerSession::close_if_more_came() {
+    if (unread().empty()) return;
+    abandon();
+    phase_ = Phase::closing;
 }
 
 ServerSession::Outcome ServerSession::scan_body() {
@@ -444,12 +407,18 @@ void ServerSession::say(Reply reply) {
     pending_.push_back({.slot = ++last_slot_, .kind = Pending::Kind::plain, .reply = std::move(reply)});
 }
 
+/// For what no mail server says. A sender or recipient that is refused does not count: strangers choose them, and must
+/// not be able to make us hang up on Postfix.
 void ServerSession::complain(Reply reply) {
-    if (++errors_ > options_.max_errors) {
-        abandon();
-        return say_and_close({421, "4.7.0 too many errors"});
+    if (++errors_ <= options_.max_errors) return say(std::move(reply));
+    abandon();
+    // Every command that has come gets its answer: one without makes Postfix suspend the relay.
+    const Reply bye(421, "4.7.0 too many errors");
+    for (auto end = unread().find("\r\n"); end != string_view::npos; end = unread().find("\r\n")) {
+        input_at_ += end + 2;
+        say(bye);
     }
-    say(std::move(reply));
+    say_and_close(bye);
 }
 
 void ServerSession::say_and_close(Reply reply) {

@@ -9,6 +9,7 @@ namespace {
 
 using std::string_view;
 
+// What is longer is cut off, not refused: a stranger's HELO must not cost us the queue ID beside it.
 constexpr std::size_t max_value = 1024;
 
 int hex_value(char c) {
@@ -38,7 +39,7 @@ int next_xtext(string_view text, std::size_t& i) {
 
 std::string decode_leniently(string_view text) {
     std::string out;
-    for (std::size_t i = 0; i < text.size();) {
+    for (std::size_t i = 0; i < text.size() && out.size() < max_value;) {
         const int byte = next_xtext(text, i);
         out += byte < 0 ? '?' : static_cast<char>(byte);
     }
@@ -96,7 +97,7 @@ bool parse_xforward(string_view argument, Forwarded& out) {
         if (word.empty()) continue;
         // The value may hold '=' of its own: Postfix does not encode it.
         const auto equals = word.find('=');
-        if (equals == string_view::npos || equals == 0 || word.size() - equals > max_value) return false;
+        if (equals == string_view::npos || equals == 0) return false;
         const string_view raw = word.substr(equals + 1);
         const bool available =
             !equals_ignoring_case(raw, "[UNAVAILABLE]") && !equals_ignoring_case(raw, "[TEMPUNAVAIL]");

@@ -35,6 +35,11 @@ struct Command {
 /// `line` comes without CRLF. Verbs are case-insensitive (RFC 5321 2.4).
 [[nodiscard]] Command parse_command(std::string_view line);
 
+/// Whether these bytes, where a command should begin, are another protocol's: HTTP, a PROXY header, or a control
+/// character, as in a TLS hello or after a message that ended earlier than its sender thought. What follows them may be
+/// commands that somebody else had smuggled in (cross-protocol attacks; Postfix has smtpd_forbidden_commands).
+[[nodiscard]] bool is_foreign_protocol(std::string_view line);
+
 /// "SIZE=1000" after the path of MAIL or RCPT (RFC 5321 4.1.2); the value is empty without '='.
 struct Parameter {
     std::string_view keyword;

@@ -11,7 +11,7 @@ namespace weir::smtp {
 /// topmost header has the ID that postqueue and postsuper know. A client may prepend a forged header, but it ends up
 /// below the one that the last Postfix added.
 ///
-/// Memory: at most 2 KiB, freed as soon as the header is complete.
+/// Memory: at most 4 KiB, freed as soon as the header is complete.
 class QueueIdSniffer {
 public:
     /// Takes the next bytes of the body; cheap once done().
@@ -30,7 +30,8 @@ private:
     bool done_ = false;
 };
 
-/// The ID in one unfolded header line "Received: ... by HOST (Postfix...) with ESMTP id ID...", or empty.
+/// The ID in one unfolded header line "Received: [from HELO (NAME [ADDR]) (...)] by HOST (Postfix...) [with ESMTP] id
+/// ID", or empty. Nothing that HELO, NAME, a comment or what follows the ID holds can be taken for it.
 [[nodiscard]] std::string_view queue_id_in_received(std::string_view header);
 
 }  // namespace weir::smtp

@@ -38,11 +38,11 @@ struct Read {  ///< read bytes, then feed(), or fail()
 struct Write {  ///< write all of it; on trouble fail(). Valid until the next call of anything.
     std::string_view bytes;
 };
-struct AskMail {  ///< answer(slot) now or at Settle
+struct AskMail {  ///< answer(slot) now or at Settle. Valid until the next call of next().
     Slot slot;
     MailRequest request;
 };
-struct AskRcpt {  ///< answer(slot) now or at Settle. The MAIL before it may still be unanswered.
+struct AskRcpt {  ///< answer(slot) now or at Settle. The MAIL before it may still be unanswered. Valid as above.
     Slot slot;
     RcptRequest request;
 };
@@ -57,7 +57,8 @@ struct BodyRefused {};  ///< a bare CR, LF or NUL: make sure that the relay does
 struct EndOfBody {      ///< the final dot has been passed on in a Body; answer(slot) with the relay's reply
     Slot slot;
 };
-struct Abandon {};  ///< the transaction is over without a message: RSET, EHLO, QUIT, or the client went away
+struct Abandon {};  ///< the transaction is over without a message: RSET, EHLO, QUIT, or the client went away.
+                    ///< Also comes after a MAIL that was refused; not after a DATA that was, nor after EndOfBody.
 struct Close {};    ///< nothing follows
 
 using Action =
@@ -73,8 +74,13 @@ using Action =
 /// Whatever a driver answers, Postfix never hears a 421, a 3xx where none belongs, or a code that is none: those
 /// become 451, for Postfix would suspend the whole destination or bounce.
 ///
-/// Memory:  one partial line (4 KiB) and what one read brought; nothing that grows with a message.
-/// Errors:  protocol errors are answered; after `max_errors` of them the session ends with 421 4.7.0.
+/// A refused sender, recipient or XFORWARD is never held against the session: a stranger chose it, and must not be able
+/// to make us hang up on Postfix.
+///
+/// Memory:  one partial line (8 KiB) and what one read brought; nothing that grows with a message.
+/// Errors:  what no mail server says is answered; after `max_errors` such commands without a message delivered, the
+///          session ends with 421 4.7.0. It ends at once where what follows cannot be told apart: BDAT, commands
+///          behind a refused DATA, another protocol (HTTP, TLS, PROXY).
 /// Threads: not synchronised; one owner.
 class ServerSession {
 public:
@@ -82,7 +88,8 @@ public:
 
     [[nodiscard]] Action next();
 
-    /// Bytes from the peer. They need to stay valid only until next() returns something other than Body.
+    /// Bytes from the peer, once for each Read. They need to stay valid only until next() returns something other than
+    /// Body.
     void feed(std::string_view bytes);
 
     /// Reading or writing did not work: timed_out is answered with 421 4.4.2, anything else ends the session.
@@ -119,13 +126,17 @@ private:
     Outcome on_mail(std::string_view argument);
     Outcome on_rcpt(std::string_view argument);
     Outcome on_data(std::string_view argument);
+    Outcome on_bare_control(Verb verb);
     Outcome scan_body();
-    Outcome refuse_mail(Reply reply);
     Action wait();
     void on_hello(std::string_view argument, bool extended);
     void on_xforward(std::string_view argument);
     void on_reset(bool first_after_message);
     void on_answered(const Pending& pending);
+    void refuse_mail(Reply reply);
+    void refuse_recipient(Reply reply);
+    void remember_refusal(const Reply& reply);
+    void close_if_more_came();
     [[nodiscard]] Reply refusal_of_recipient() const;
     void say(Reply reply);
     void complain(Reply reply);

@@ -28,7 +28,8 @@ struct Forwarded {
 /// Takes one XFORWARD command's attributes into `out`, over what earlier commands said.
 ///
 /// "[UNAVAILABLE]" and "[TEMPUNAVAIL]" clear an attribute. Unknown attributes are ignored. Broken xtext loses its bad
-/// bytes to '?', for Postfix sends the message whatever we answer; only a bad ADDR or a missing '=' is an error.
+/// bytes to '?' and what is over 1,024 bytes is cut off, for Postfix sends the message whatever we answer; only a bad
+/// ADDR or a missing '=' is an error.
 /// Returns false for 501 5.5.4, having changed nothing.
 [[nodiscard]] bool parse_xforward(std::string_view argument, Forwarded& out);
 
