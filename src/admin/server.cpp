@@ -38,7 +38,6 @@ using namespace std::chrono_literals;
 constexpr std::size_t most_connections = 64;
 constexpr std::uint32_t header_limit = 8 * 1024;
 constexpr std::uint64_t body_limit = 4 * 1024;
-constexpr auto patience = 10s;
 constexpr auto accept_pause = 100ms;
 constexpr auto as_values = asio::as_tuple(asio::use_awaitable);
 
@@ -124,7 +123,8 @@ asio::awaitable<void> close_in_order(beast::tcp_stream& stream) {
 }  // namespace
 
 struct Server::Impl {
-    Impl(Sources from, telemetry::Log& to) : sources(std::move(from)), log(to) {}
+    Impl(Sources from, telemetry::Log& to, core::Duration timeout)
+        : sources(std::move(from)), log(to), patience(timeout) {}
 
     void start(tcp::acceptor listening) {
         acceptor = std::move(listening);
@@ -194,6 +194,7 @@ struct Server::Impl {
 
     Sources sources;
     telemetry::Log& log;
+    core::Duration patience;
     std::size_t connections = 0;  // only the server's thread
     std::uint16_t port = 0;
     asio::io_context io{1};  // destroys the coroutines that are left, which use what is above
@@ -201,13 +202,13 @@ struct Server::Impl {
     std::thread thread;
 };
 
-Server::Server(const tcp::endpoint& address, Sources sources, telemetry::Log& log)
-    : impl_(std::make_unique<Impl>(std::move(sources), log)) {
+Server::Server(const tcp::endpoint& address, Sources sources, telemetry::Log& log, core::Duration patience)
+    : impl_(std::make_unique<Impl>(std::move(sources), log, patience)) {
     impl_->start(listen_on(impl_->io, address));
 }
 
-Server::Server(int listening_socket, Sources sources, telemetry::Log& log)
-    : impl_(std::make_unique<Impl>(std::move(sources), log)) {
+Server::Server(int listening_socket, Sources sources, telemetry::Log& log, core::Duration patience)
+    : impl_(std::make_unique<Impl>(std::move(sources), log, patience)) {
     impl_->start(take_over(impl_->io, listening_socket));
 }
 

@@ -29,11 +29,15 @@ struct Sources {
 /// Threads: the constructing thread owns it; it answers on its own.
 class Server {
 public:
+    /// How long a request may take to arrive, and an answer to be taken.
+    static constexpr core::Duration default_patience = std::chrono::seconds(10);
+
     /// Port 0 takes any free one; see port().
-    Server(const boost::asio::ip::tcp::endpoint& address, Sources sources, telemetry::Log& log);
+    Server(const boost::asio::ip::tcp::endpoint& address, Sources sources, telemetry::Log& log,
+           core::Duration patience = default_patience);
 
     /// Takes over a TCP socket that is bound and listening (LISTEN_FDS).
-    Server(int listening_socket, Sources sources, telemetry::Log& log);
+    Server(int listening_socket, Sources sources, telemetry::Log& log, core::Duration patience = default_patience);
 
     ~Server();
     Server(const Server&) = delete;

@@ -134,6 +134,13 @@ TEST_F(AdminServer, OutlivesAPeerThatLeavesInTheMiddle) {
     EXPECT_THAT(ask("GET /healthz HTTP/1.0\r\n\r\n"), EndsWith("ok\n"));
 }
 
+TEST_F(AdminServer, GivesUpOnARequestThatDoesNotEnd) {
+    const Server impatient(any_port, test_sources(), log, std::chrono::milliseconds(20));
+    Client client(impatient.port());
+    client.send("GET /healthz HTTP/1.1\r\n");
+    EXPECT_EQ(client.read_until_closed(), "");
+}
+
 TEST_F(AdminServer, HoldsNoMoreThan64Connections) {
     std::vector<std::unique_ptr<Client>> idle;
     for (int i = 0; i < 64; ++i) {
