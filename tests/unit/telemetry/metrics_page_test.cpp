@@ -1,4 +1,4 @@
-// docs/metrics.md and the daemon know the same metrics, with the same types and labels.
+// docs/metrics.md and the daemon know the same metrics, with the same types and labels; its alerts can be loaded.
 
 #include <gtest/gtest.h>
 
@@ -8,8 +8,10 @@
 #include <set>
 #include <sstream>
 #include <string>
+#include <string_view>
 
 #include "every_metric.hpp"
+#include "promtool.hpp"
 
 namespace weir::telemetry {
 namespace {
@@ -79,6 +81,34 @@ TEST(MetricsPage, NamesEveryMetricThatIsThereAndNoOther) {
         EXPECT_EQ(page.at(name), family) << name;
     }
     for (const auto& [name, family] : page) EXPECT_TRUE(daemon.contains(name)) << name << " is only in docs/metrics.md";
+}
+
+/// The YAML between the page's fences.
+std::string alerts_of_the_page() {
+    std::string alerts;
+    bool is_inside = false;
+    std::ifstream page(WEIR_METRICS_PAGE);
+    for (std::string line; std::getline(page, line);) {
+        if (line.starts_with("```")) {
+            is_inside = !is_inside;
+        } else if (is_inside) {
+            alerts += line + '\n';
+        }
+    }
+    return alerts;
+}
+
+TEST(MetricsPage, ShowsAlertsThatPrometheusLoads) {
+    const auto rules = promtool("check rules /dev/stdin", alerts_of_the_page());
+    EXPECT_EQ(rules.status, 0) << rules.output;
+}
+
+TEST(MetricsPage, ShowsAlertsOnMetricsThatExist) {
+    const Families daemon = families_of_the_daemon();
+    for (std::string name : all_matches(alerts_of_the_page(), std::regex("((?:weir|process)_[a-z_]+)"))) {
+        if (name.ends_with("_bucket")) name.resize(name.size() - std::string_view("_bucket").size());
+        EXPECT_TRUE(daemon.contains(name)) << name;
+    }
 }
 
 }  // namespace

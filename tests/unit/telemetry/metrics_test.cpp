@@ -3,12 +3,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <cstdlib>
-#include <fstream>
+#include <sstream>
 #include <thread>
 #include <vector>
 
 #include "every_metric.hpp"
+#include "promtool.hpp"
 
 namespace weir::telemetry {
 namespace {
@@ -24,16 +24,10 @@ std::size_t count_series(const std::string& text) {
     return series;
 }
 
-/// What promtool has to say: nothing, when all is well.
-std::string promtool(const std::string& text) {
-    const std::string file = testing::TempDir() + "weir_metrics_test.txt";
-    const std::string output = testing::TempDir() + "weir_metrics_test.out";
-    std::ofstream(file) << text;
-    const int status = std::system((WEIR_PROMTOOL " check metrics <" + file + " >" + output + " 2>&1").c_str());
-    std::ostringstream said;
-    said << std::ifstream(output).rdbuf();
-    if (status != 0) said << "exit status " << status;
-    return said.str();
+/// Empty when promtool has nothing to complain of.
+std::string complaints_about(const std::string& text) {
+    const auto result = promtool("check metrics", text);
+    return result.status == 0 ? result.output : "exit status " + std::to_string(result.status) + ": " + result.output;
 }
 
 TEST(Metrics, StartAtZeroRatherThanMissing) {
@@ -96,9 +90,9 @@ TEST(Metrics, CountWhatHappens) {
 
 TEST(Metrics, SatisfyPromtool) {
     Metrics metrics;
-    EXPECT_EQ(promtool(metrics.render()), "");
+    EXPECT_EQ(complaints_about(metrics.render()), "");
     touch_every_metric(metrics);
-    EXPECT_EQ(promtool(metrics.render()), "");
+    EXPECT_EQ(complaints_about(metrics.render()), "");
 }
 
 TEST(Metrics, EscapeWhatALabelMayNotHold) {
@@ -107,7 +101,7 @@ TEST(Metrics, EscapeWhatALabelMayNotHold) {
     metrics.set_snapshot_source(
         [] { return Metrics::Snapshot{.top_origins = {{.origin = "evil\"} 1\nweir_forged 1", .messages = 1}}}; });
     const auto text = metrics.render();
-    EXPECT_EQ(promtool(text), "");
+    EXPECT_EQ(complaints_about(text), "");
     EXPECT_THAT(text, Not(HasSubstr("\nweir_forged")));
     EXPECT_THAT(text, HasSubstr(R"(relay="a\"b\\c?d?")"));
 }
@@ -137,7 +131,7 @@ TEST(Metrics, AreBoundedWhateverTheCallersPass) {
     EXPECT_LT(count_series(text), 2200U);
     EXPECT_LT(text.size(), 512U * 1024);
     EXPECT_EQ(metrics.totals().held, 200'001U) << "what is over the bound is counted, not lost";
-    EXPECT_EQ(promtool(text), "");
+    EXPECT_EQ(complaints_about(text), "");
 }
 
 TEST(Metrics, MergeLimitsOfOneName) {
