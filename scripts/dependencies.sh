@@ -2,6 +2,7 @@
 # Installs what is missing of what Weir needs, from Debian's own packages (Debian 12 and 13).
 #
 #     scripts/dependencies.sh --build     to build and run weir and weir-sim
+#     scripts/dependencies.sh --story     that, and what scripts/run.sh tells the story with
 #     scripts/dependencies.sh --test      that, and what scripts/test.sh uses
 #     scripts/dependencies.sh --bench     that, and what the load rig compares Weir with
 #
@@ -9,7 +10,7 @@
 set -euo pipefail
 
 usage() {
-    echo "usage: scripts/dependencies.sh --build | --test | --bench" >&2
+    echo "usage: scripts/dependencies.sh --build | --story | --test | --bench" >&2
     exit 64
 }
 
@@ -36,6 +37,7 @@ testing=("${clang[@]}" curl gcovr postfix prometheus python3 swaks)
 
 case $1 in
     --build) ;;
+    --story) packages+=(postfix python3) ;;
     --test) packages+=("${testing[@]}") ;;
     --bench) packages+=("${testing[@]}" haproxy) ;;
     *) usage ;;
