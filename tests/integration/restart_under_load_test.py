@@ -31,8 +31,8 @@ from story.isp import Isp  # noqa: E402
 from story.postfix import Postfix  # noqa: E402
 from story.smtp_client import SmtpClient  # noqa: E402
 
-RESTARTS = 5
-BETWEEN_RESTARTS_S = 1.5
+RESTARTS = 10
+BETWEEN_RESTARTS_S = 1.0
 CLIENTS = 6
 MESSAGES_PER_CLIENT_AND_SECOND = 10
 ARRIVAL_S = 10.0
