@@ -11,6 +11,7 @@ using std::string_view;
 
 constexpr std::size_t max_header = 4096;  // a HELO may have 2,000 characters
 constexpr std::size_t max_queue_id = 32;
+constexpr string_view blanks = " \t";  // RFC 5322 2.2.2
 
 bool is_id_character(char c) {
     return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
@@ -29,8 +30,7 @@ std::size_t header_end(string_view text) {
 std::string unfold(string_view header) {
     std::string out;
     for (const char c : header) {
-        if (c == '\r' || c == '\n') continue;
-        out += c == '\t' ? ' ' : c;
+        if (c != '\r' && c != '\n') out += c;
     }
     return out;
 }
@@ -43,7 +43,7 @@ public:
     /// The word up to the next blank; empty at the end.
     string_view next() {
         skip_blanks();
-        const string_view word = rest_.substr(0, rest_.find(' '));
+        const string_view word = rest_.substr(0, rest_.find_first_of(blanks));
         rest_.remove_prefix(word.size());
         return word;
     }
@@ -75,7 +75,7 @@ public:
     void skip_to_comment() { rest_.remove_prefix(std::min(rest_.find('('), rest_.size())); }
 
 private:
-    void skip_blanks() { rest_.remove_prefix(std::min(rest_.find_first_not_of(' '), rest_.size())); }
+    void skip_blanks() { rest_.remove_prefix(std::min(rest_.find_first_not_of(blanks), rest_.size())); }
 
     string_view rest_;
 };
