@@ -24,6 +24,7 @@
 #include "weir/admin/server.hpp"
 #include "weir/config/settings.hpp"
 #include "weir/net/endpoint.hpp"
+#include "weir/net/tls.hpp"
 #include "weir/policy/engine.hpp"
 #include "weir/proxy/proxy.hpp"
 #include "weir/telemetry/log.hpp"
@@ -73,16 +74,42 @@ telemetry::Format format_of(config::LogSettings::Format format) {
     return format == config::LogSettings::Format::json ? telemetry::Format::json : telemetry::Format::text;
 }
 
-proxy::Settings proxy_settings(const config::Settings& settings) {
-    proxy::Settings result{
-        .hostname = host_name(), .trusted_clients = settings.trusted_clients, .upstream = settings.upstream};
-    if (result.upstream.ehlo_name.empty()) result.upstream.ehlo_name = result.hostname;
-    return result;
-}
-
 std::string text_of(const config::Endpoint& endpoint) {
     const std::string address = core::format_ip(endpoint.address);
     return (endpoint.address.is_v4() ? address : "[" + address + "]") + ":" + std::to_string(endpoint.port);
+}
+
+/// Whom to trust as the relay. Throws ConfigError where a file of upstream.tls cannot be used.
+std::shared_ptr<const net::TlsClient> tls_to_relay(const proxy::TlsSettings& tls) {
+    using Level = proxy::TlsSettings::Level;
+    if (tls.level == Level::none) return nullptr;
+    try {
+        return std::make_shared<const net::TlsClient>(net::TlsClient::Options{.verify = tls.level == Level::secure,
+                                                                              .ca_file = tls.ca_file,
+                                                                              .certificate_file = tls.certificate_file,
+                                                                              .key_file = tls.key_file});
+    } catch (const std::runtime_error& error) {
+        throw config::ConfigError(std::string("upstream.tls: ") + error.what());
+    }
+}
+
+/// The same for a listener.
+std::shared_ptr<const net::TlsServer> tls_from_postfix(const config::ListenSettings& listen) {
+    if (!listen.tls) return nullptr;
+    try {
+        return std::make_shared<const net::TlsServer>(listen.tls->certificate_file, listen.tls->key_file);
+    } catch (const std::runtime_error& error) {
+        throw config::ConfigError("listen.tls of " + text_of(listen.endpoint) + ": " + error.what());
+    }
+}
+
+proxy::Settings proxy_settings(const config::Settings& settings) {
+    proxy::Settings result{.hostname = host_name(),
+                           .trusted_clients = settings.trusted_clients,
+                           .upstream = settings.upstream,
+                           .tls = tls_to_relay(settings.upstream.tls)};
+    if (result.upstream.ehlo_name.empty()) result.upstream.ehlo_name = result.hostname;
+    return result;
 }
 
 class Daemon {
@@ -109,7 +136,7 @@ public:
             admin_.emplace(net::to_asio(settings_.admin->address, settings_.admin->port), admin_sources(), log_);
         }
         for (const std::string& warning : settings_.warnings) log_.event(telemetry::Level::warning, warning);
-        const auto problems = proxy_.start(listen_specs());
+        const auto problems = proxy_.start(listen_specs(settings_));
         for (const std::string& problem : problems) std::cerr << "weir: " << problem << '\n';
         if (!problems.empty()) return EX_UNAVAILABLE;  // the service manager shows why, not a daemon that serves nobody
         log_.event(telemetry::Level::info, "weir " WEIR_VERSION " is listening on " + addresses());
@@ -146,6 +173,9 @@ private:
                 log_.event(telemetry::Level::warning, "admin.listen: a change takes effect at the next start");
                 next.admin = settings_.admin;
             }
+            // Certificates and keys are read before anything is changed: one that is bad keeps the old settings too.
+            proxy::Settings next_proxy = proxy_settings(next);
+            const std::vector<proxy::ListenSpec> next_listen = listen_specs(next);
             for (const std::string& warning : next.warnings) log_.event(telemetry::Level::warning, warning);
             {
                 const std::lock_guard lock(mutex_);
@@ -155,7 +185,7 @@ private:
             }
             log_.configure(level_of(settings_.log.level), format_of(settings_.log.format));
             engine_.reconfigure(settings_.policy);
-            for (const std::string& problem : proxy_.reload(proxy_settings(settings_), listen_specs())) {
+            for (const std::string& problem : proxy_.reload(std::move(next_proxy), next_listen)) {
                 log_.event(telemetry::Level::error, problem);
             }
             metrics_.config_reloaded(true);
@@ -193,16 +223,17 @@ private:
         context_.stop();
     }
 
-    [[nodiscard]] std::vector<proxy::ListenSpec> listen_specs() const {
+    [[nodiscard]] std::vector<proxy::ListenSpec> listen_specs(const config::Settings& settings) const {
         std::vector<proxy::ListenSpec> specs;
-        for (const config::ListenSettings& listen : settings_.listen) {
+        for (const config::ListenSettings& listen : settings.listen) {
             const auto& [address, port] = listen.endpoint;
             const auto same = [&](const InheritedSocket& s) { return s.address == address && s.port == port; };
             const auto found = std::find_if(inherited_.begin(), inherited_.end(), same);
             specs.push_back({.address = address,
                              .port = port,
                              .lane = listen.lane,
-                             .inherited = found == inherited_.end() ? -1 : found->descriptor});
+                             .inherited = found == inherited_.end() ? -1 : found->descriptor,
+                             .tls = tls_from_postfix(listen)});
         }
         return specs;
     }

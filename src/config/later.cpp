@@ -11,20 +11,10 @@ struct LaterKey {
     Key::State state;
     Node::Kind kind;
     std::string_view allowed;
-    /// Whether a refused key asks for no more than what happens without it.
-    bool (*asks_for_nothing)(const Node& node) = nullptr;
 };
-
-/// `tls: {level: none}` says what is the case, and is how a later version will be told to go without.
-bool is_tls_off(const Node& node) {
-    return node.entries.size() == 1 && node.entries.front().key == "level" && node.entries.front().value.text == "none";
-}
 
 /// A row goes when what it names is built and has a Field of its own.
 constexpr std::array later{
-    LaterKey{"upstream.tls", Key::State::refused, Node::Kind::map, "leave it out, or write {level: none}", is_tls_off},
-    LaterKey{"upstream.auth", Key::State::refused, Node::Kind::map,
-             "leave it out, and let the relay know this host by its address"},
     LaterKey{"upstream.contract.preset", Key::State::refused, Node::Kind::scalar,
              "write the contract's messages, recipients and recipients_per_message"},
     LaterKey{"lanes", Key::State::no_effect, Node::Kind::map, "write it as in {priority: {weight: 3}}"},
@@ -45,7 +35,7 @@ bool read_later_key(const Value& value) {
     if (!value.expect(key->kind, key->allowed)) return true;
     if (key->state == Key::State::no_effect) {
         value.warning("has no effect in this version");
-    } else if (key->asks_for_nothing == nullptr || !key->asks_for_nothing(value.node())) {
+    } else {
         value.error("is not available in this version; " + std::string(key->allowed));
     }
     return true;

@@ -22,6 +22,9 @@ constexpr std::array listen_fields{
                           [](const Value& value, ListenSettings& listener) {
                               if (auto name = read_name(value)) listener.lane = *std::move(name);
                           }},
+    Field<ListenSettings>{"tls",
+                          [](const Value& value, ListenSettings& listener) { read_listen_tls(value, listener.tls); },
+                          list_listen_tls},
 };
 
 void read_listener(const Value& value, Settings& settings) {

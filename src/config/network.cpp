@@ -46,6 +46,7 @@ std::optional<std::uint16_t> parse_port(std::string_view text) {
 std::optional<std::uint16_t> parse_relay_port(std::string_view text) {
     if (text == "smtp") return std::uint16_t{25};
     if (text == "submission") return std::uint16_t{587};
+    if (text == "submissions") return std::uint16_t{465};
     return parse_port(text);
 }
 
@@ -126,7 +127,7 @@ Parsed<RelayAddress> parse_relay(std::string_view text) {
         .host = lower(parts.host), .lookup_mx = !parts.in_brackets && !is_address, .text = std::string(text)};
     if (!parts.port.empty()) {
         const auto port = parse_relay_port(parts.port.substr(1));
-        if (!port) return {{}, std::string(port_problem) + ", smtp (25) or submission (587)"};
+        if (!port) return {{}, std::string(port_problem) + ", smtp (25), submission (587) or submissions (465)"};
         relay.port = *port;
     }
     return {relay, ""};

@@ -18,7 +18,8 @@ struct Parsed {
 /// "127.0.0.1:10025" or "[::1]:10025".
 [[nodiscard]] Parsed<Endpoint> parse_endpoint(std::string_view text);
 
-/// Postfix's relayhost syntax: "[host]:port", "[host]", "host:port", "host"; the port may be `smtp` or `submission`.
+/// Postfix's relayhost syntax: "[host]:port", "[host]", "host:port", "host"; the port may be `smtp`, `submission`
+/// or `submissions`.
 [[nodiscard]] Parsed<RelayAddress> parse_relay(std::string_view text);
 
 /// "192.0.2.0/24", "2001:db8::/32" or a single address.

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,16 @@ void read_trusted_clients(const Value& value, Settings& settings);
 
 void read_upstream(const Value& value, Settings& settings);
 void list_upstream(const std::string& path, std::vector<Key>& keys);
+
+void read_tls(const Value& value, proxy::TlsSettings& tls);
+void list_tls(const std::string& path, std::vector<Key>& keys);
+
+void read_auth(const Value& value, std::optional<proxy::AuthSettings>& auth);
+void list_auth(const std::string& path, std::vector<Key>& keys);
+
+/// STARTTLS on a listener.
+void read_listen_tls(const Value& value, std::optional<ListenTls>& tls);
+void list_listen_tls(const std::string& path, std::vector<Key>& keys);
 
 void read_limits(const Value& value, Settings& settings);
 void list_limits(const std::string& path, std::vector<Key>& keys);

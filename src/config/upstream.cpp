@@ -13,7 +13,6 @@ constexpr std::string_view upstream_allowed = "write it as in {relays: [\"[smtp.
 constexpr std::string_view relays_allowed = "give one or a list of relays, as in \"[smtp.isp.example]:587\"";
 constexpr std::string_view contract_allowed = "write it as in {messages: 50000/day, recipients_per_message: 50}";
 constexpr std::size_t max_relays = 64;
-constexpr std::uint16_t wrapper_tls_port = 465;
 
 void read_relay(const Value& value, UpstreamSettings& upstream) {
     auto relay = read_parsed(value, parse_relay, relays_allowed);
@@ -24,9 +23,6 @@ void read_relay(const Value& value, UpstreamSettings& upstream) {
     if (is_known) {
         value.refuse("is listed twice; list each relay once, the preferred one first");
         return;
-    }
-    if (relay->port == wrapper_tls_port) {
-        value.warning("port 465 speaks TLS from the first byte, which this version does not; it will look unreachable");
     }
     upstream.relays.push_back(*std::move(relay));
 }
@@ -68,6 +64,9 @@ constexpr std::array upstream_fields{
                                 read(value, {1, 1'000'000}, u.max_messages_per_connection);
                             }},
     Field<UpstreamSettings>{"ehlo_name", read_ehlo_name},
+    Field<UpstreamSettings>{"tls", [](const Value& value, UpstreamSettings& u) { read_tls(value, u.tls); }, list_tls},
+    Field<UpstreamSettings>{"auth", [](const Value& value, UpstreamSettings& u) { read_auth(value, u.auth); },
+                            list_auth},
     Field<UpstreamSettings>{"connect_timeout",
                             [](const Value& value, UpstreamSettings& u) {
                                 read(value, {100ms, 5min}, u.connect_timeout);
@@ -86,12 +85,26 @@ constexpr std::array upstream_fields{
         [](const std::string& path, std::vector<Key>& keys) { list_keys(contract_fields, path + '.', keys); }},
 };
 
+/// What the sections have to say to each other: a password is not for whoever answers, and port 465 has no clear text.
+void check_protection(const Value& value, UpstreamSettings& upstream) {
+    using Level = proxy::TlsSettings::Level;
+    const auto tls = find(value, "tls");
+    if (upstream.auth && (!tls || !find(*tls, "level"))) upstream.tls.level = Level::secure;
+    if (upstream.auth && upstream.tls.level == Level::none && !upstream.auth->allow_plaintext_auth) {
+        tls->error(
+            "has a level of none, so that the password would go in clear text; write level: secure, or, inside a "
+            "network that you trust, auth: {allow_plaintext_auth: true}");
+    }
+    const bool is_wrapped = upstream.tls.wrapper.value_or(false);
+    if (is_wrapped && upstream.tls.level == Level::may) upstream.tls.level = Level::encrypt;
+}
+
 }  // namespace
 
 void read_upstream(const Value& value, Settings& settings) {
-    if (read_map(value, upstream_fields, upstream_allowed, settings.upstream) && !find(value, "relays")) {
-        value.missing("relays", std::string(relays_allowed));
-    }
+    if (!read_map(value, upstream_fields, upstream_allowed, settings.upstream)) return;
+    if (!find(value, "relays")) value.missing("relays", std::string(relays_allowed));
+    check_protection(value, settings.upstream);
 }
 
 void list_upstream(const std::string& path, std::vector<Key>& keys) {

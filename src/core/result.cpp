@@ -29,6 +29,18 @@ public:
                 return "relay unreachable";
             case Errc::shutting_down:
                 return "shutting down";
+            case Errc::tls_failed:
+                return "TLS failed";
+            case Errc::tls_not_offered:
+                return "TLS is required, and the relay does not offer it";
+            case Errc::auth_failed:
+                return "login refused by the relay";
+            case Errc::auth_unavailable:
+                return "the relay offers no way of logging in that is known here";
+            case Errc::auth_needs_tls:
+                return "no password is sent without TLS";
+            case Errc::secret_unavailable:
+                return "the password cannot be read";
             case Errc::bad_syntax:
                 return "bad syntax";
             case Errc::out_of_range:

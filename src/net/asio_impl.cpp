@@ -1,3 +1,4 @@
-// The one translation unit in which Asio, Beast and Boost.System's parts are compiled (separate compilation).
+// The one translation unit in which Asio, its TLS, Beast and Boost.System's parts are compiled (separate compilation).
 #include <boost/asio/impl/src.hpp>
+#include <boost/asio/ssl/impl/src.hpp>
 #include <boost/beast/src.hpp>

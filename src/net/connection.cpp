@@ -5,11 +5,16 @@
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/post.hpp>
+#include <boost/asio/ssl/error.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <boost/asio/write.hpp>
+#include <optional>
 #include <string>
 #include <utility>
+
+#include "tls.hpp"
 
 namespace weir::net {
 namespace {
@@ -40,7 +45,9 @@ bool would_block(const Error& error) {
 }
 
 Error clean(const Error& error) {
-    return error == asio::error::eof ? Error(Errc::closed_by_peer) : error;
+    // A relay that does not say goodbye in TLS has closed all the same: SMTP's replies say where they end.
+    const bool is_end = error == asio::error::eof || error == asio::ssl::error::stream_truncated;
+    return is_end ? Error(Errc::closed_by_peer) : error;
 }
 
 }  // namespace
@@ -86,7 +93,26 @@ struct Connection::State : std::enable_shared_from_this<Connection::State> {
         socket.close(ignored);
     }
 
+    std::size_t read_now(std::span<char> buffer, Error& error) {
+        if (tls) return tls->stream().read_some(asio::buffer(buffer.data(), buffer.size()), error);
+        return socket.read_some(asio::buffer(buffer.data(), buffer.size()), error);
+    }
+
+    /// What came with what has just been read, as far as that needs no waiting. An end of file or an error comes again
+    /// with the next read.
+    std::size_t read_what_is_there(std::span<char> buffer) {
+        Error nothing_more;
+        if (!tls) return read_now(buffer, nothing_more);
+        std::size_t size = 0;
+        while (!nothing_more && size < buffer.size() && tls->decrypted() > 0) {
+            size += read_now(buffer.subspan(size), nothing_more);
+        }
+        return size;
+    }
+
     tcp::socket socket;
+    std::optional<TlsStream> tls;
+    std::string tls_problem;
     asio::steady_timer timer;
     core::TimePoint deadline;
     std::array<char, command_size> commands;  ///< what a read begins with; most reads are commands and end with it too
@@ -119,19 +145,23 @@ Connection::~Connection() {
 Task<core::Result<std::span<const char>>> Connection::read_some(core::Duration timeout) {
     State& state = *state_;
     state.begin_wait(timeout);
+    Error error;
+    std::size_t size = 0;
     // Asio waits for a real read without touching epoll; waiting for readiness alone would cost two system calls more.
-    const auto [error, size] = co_await state.socket.async_read_some(asio::buffer(state.commands), use_tuple);
+    if (state.tls) {
+        std::tie(error, size) = co_await state.tls->stream().async_read_some(asio::buffer(state.commands), use_tuple);
+    } else {
+        std::tie(error, size) = co_await state.socket.async_read_some(asio::buffer(state.commands), use_tuple);
+    }
     if (const Error ended = state.end_wait(error)) co_return ended;
     if (size < state.commands.size()) co_return std::span<const char>(state.commands.data(), size);
     const std::span<char> buffer = shared_buffer();
     std::copy(state.commands.begin(), state.commands.end(), buffer.begin());
-    Error nothing_more;  // an end of file comes again with the next read
-    const std::size_t more =
-        state.socket.read_some(asio::buffer(buffer.data() + size, buffer.size() - size), nothing_more);
-    co_return buffer.first(size + more);
+    co_return buffer.first(size + state.read_what_is_there(buffer.subspan(size)));
 }
 
 Task<Error> Connection::write_all(std::string_view bytes, core::Duration timeout) {
+    if (state_->tls) co_return co_await write_all_encrypted(bytes, timeout);
     std::string copy;
     while (!bytes.empty()) {
         Error error;
@@ -147,15 +177,72 @@ Task<Error> Connection::write_all(std::string_view bytes, core::Duration timeout
     co_return Error();
 }
 
+Task<Error> Connection::write_all_encrypted(std::string_view bytes, core::Duration timeout) {
+    std::string copy;
+    // While we wait, other sessions read into the shared buffer.
+    if (is_in(bytes, shared_buffer())) bytes = copy.assign(bytes);
+    state_->begin_wait(timeout);
+    const auto buffer = asio::buffer(bytes.data(), bytes.size());
+    const auto [error, size] = co_await asio::async_write(state_->tls->stream(), buffer, use_tuple);
+    co_return state_->end_wait(error);
+}
+
 void Connection::write_now(std::string_view bytes) {
     Error ignored;
-    state_->socket.write_some(asio::buffer(bytes.data(), bytes.size()), ignored);
+    const auto buffer = asio::buffer(bytes.data(), bytes.size());
+    if (state_->tls) {
+        state_->tls->stream().write_some(buffer, ignored);
+    } else {
+        state_->socket.write_some(buffer, ignored);
+    }
+}
+
+Task<Error> Connection::start_tls(TlsClient tls, std::string server_name, std::string session_name,
+                                  core::Duration timeout) {
+    state_->tls.emplace(state_->socket, tls.impl(), server_name, std::move(session_name));
+    co_return co_await shake_hands(/*as_client=*/true, timeout);
+}
+
+Task<Error> Connection::accept_tls(TlsServer tls, core::Duration timeout) {
+    state_->tls.emplace(state_->socket, tls.impl());
+    co_return co_await shake_hands(/*as_client=*/false, timeout);
+}
+
+Task<Error> Connection::shake_hands(bool as_client, core::Duration timeout) {
+    State& state = *state_;
+    state.begin_wait(timeout);
+    const auto role = as_client ? TlsStream::Stream::client : TlsStream::Stream::server;
+    const auto [error] = co_await state.tls->stream().async_handshake(role, use_tuple);
+    const Error ended = state.end_wait(error);
+    if (!ended) co_return ended;
+    state.tls_problem = error && ended != Errc::timed_out ? state.tls->problem(error) : ended.message();
+    co_return ended == Errc::timed_out ? ended : Error(Errc::tls_failed);
+}
+
+bool Connection::is_encrypted() const {
+    return state_->tls.has_value();
+}
+
+bool Connection::is_tls_session_resumed() const {
+    return state_->tls->is_resumed();
+}
+
+std::string Connection::tls_summary() const {
+    return state_->tls ? state_->tls->summary() : std::string();
+}
+
+const std::string& Connection::tls_problem() const {
+    return state_->tls_problem;
 }
 
 bool Connection::has_unread_or_closed() {
     Error error;
     char byte = 0;
     state_->socket.receive(asio::buffer(&byte, 1), tcp::socket::message_peek, error);
+    if (would_block(error)) return state_->tls && state_->tls->decrypted() > 0;
+    if (error || !state_->tls) return true;
+    // With TLS 1.3 the server sends sessions to resume when it likes: those are not for us to read.
+    state_->tls->stream().read_some(asio::buffer(&byte, 1), error);
     return !would_block(error);
 }
 
@@ -169,6 +256,7 @@ void Connection::cancel() {
 }
 
 void Connection::close() {
+    if (state_->tls) state_->tls->say_goodbye();
     // Closing with unread bytes sends a reset, and the peer may lose the reply that it has not read yet.
     const std::span<char> buffer = shared_buffer();
     for (int i = 0; i < 4; ++i) {

@@ -1,23 +1,45 @@
 #include "relay_connection.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace weir::proxy {
 
 using core::Error;
 
-RelayConnection::RelayConnection(net::Connection connection, RelayAddress relay, std::string ehlo_name)
-    : connection_(std::move(connection)), relay_(std::move(relay)), session_(std::move(ehlo_name)) {}
+RelayConnection::RelayConnection(net::Connection connection, RelayAddress relay, smtp::ClientOptions options)
+    : connection_(std::move(connection)), relay_(std::move(relay)), session_(std::move(options)) {}
 
-net::Task<Error> RelayConnection::handshake(core::Duration timeout) {
+net::Task<Error> RelayConnection::handshake(const Tls& tls, core::Duration timeout, const core::Clock& clock) {
+    const core::TimePoint deadline = clock.now() + 3 * timeout;
+    const auto patience = [&] { return std::min(timeout, deadline - clock.now()); };
+    if (tls.wrapper) {
+        if (const Error error = co_await start_tls(tls, patience())) co_return error;
+    }
     while (!session_.is_ready()) {
         if (session_.error()) co_return session_.error();
-        if (const Error error = co_await flush(timeout)) co_return error;
-        const auto bytes = co_await connection_.read_some(timeout);
+        if (patience() <= core::Duration::zero()) co_return core::Errc::timed_out;
+        if (session_.wants_tls()) {
+            if (const Error error = co_await start_tls(tls, patience())) co_return error;
+            session_.tls_started();
+        }
+        if (const Error error = co_await flush(patience())) co_return error;
+        const auto bytes = co_await connection_.read_some(patience());
         if (!bytes) co_return bytes.error();
         session_.feed({bytes->data(), bytes->size()});
     }
     co_return Error();
+}
+
+net::Task<Error> RelayConnection::start_tls(const Tls& tls, core::Duration timeout) {
+    co_return co_await connection_.start_tls(*tls.client, tls.server_name, tls.session_name, timeout);
+}
+
+std::string RelayConnection::problem(const Error& error) const {
+    if (error == core::Errc::tls_failed) return "TLS: " + connection_.tls_problem();
+    const bool is_refusal = error == core::Errc::relay_refused || error == core::Errc::auth_failed;
+    if (is_refusal && session_.refusal()) return "said: " + session_.refusal()->summary();
+    return error.message();
 }
 
 net::Task<Error> RelayConnection::flush(core::Duration timeout) {
@@ -56,11 +78,6 @@ net::Task<> RelayConnection::quit() {
 void RelayConnection::hang_up() {
     connection_.write_now("QUIT\r\n");
     connection_.close();
-}
-
-std::string describe(const core::Error& error, const smtp::ClientSession& session) {
-    if (error == core::Errc::relay_refused && session.refusal()) return "said: " + session.refusal()->summary();
-    return error.message();
 }
 
 }  // namespace weir::proxy

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -18,10 +19,24 @@ namespace weir::proxy {
 /// Threads: one worker's.
 class RelayConnection {
 public:
-    RelayConnection(net::Connection connection, RelayAddress relay, std::string ehlo_name);
+    RelayConnection(net::Connection connection, RelayAddress relay, smtp::ClientOptions options);
 
-    /// Waits for the greeting and says EHLO.
-    net::Task<core::Error> handshake(core::Duration timeout);
+    /// How TLS is spoken with this relay.
+    struct Tls {
+        std::shared_ptr<const net::TlsClient> client;  ///< null: not at all
+        std::string server_name;
+        std::string session_name;
+        bool wrapper = false;
+    };
+
+    /// Everything up to the first MAIL: TLS, greeting, EHLO, STARTTLS, login. Each wait may take `timeout`, and all of
+    /// them together three times that. On an error problem() says why.
+    net::Task<core::Error> handshake(const Tls& tls, core::Duration timeout, const core::Clock& clock);
+
+    /// Why the handshake failed, in words for logs and replies; never a password.
+    [[nodiscard]] std::string problem(const core::Error& error) const;
+
+    [[nodiscard]] const net::Connection& transport() const { return connection_; }
 
     /// Queues a command line; it leaves with the next flush(), read_reply() or write_body().
     void queue(std::string_view line) { session_.send(line); }
@@ -51,17 +66,17 @@ public:
     [[nodiscard]] const RelayAddress& relay() const { return relay_; }
     [[nodiscard]] const smtp::ClientSession& session() const { return session_; }
 
-    unsigned messages = 0;     ///< transactions that got as far as DATA
-    bool needs_reset = false;  ///< the last transaction was left open: RSET goes before the next MAIL
+    unsigned messages = 0;                    ///< transactions that got as far as DATA
+    std::shared_ptr<const Settings> made_by;  ///< what was configured when it was opened
+    bool needs_reset = false;                 ///< the last transaction was left open: RSET goes before the next MAIL
     core::TimePoint idle_since{};
 
 private:
+    net::Task<core::Error> start_tls(const Tls& tls, core::Duration timeout);
+
     net::Connection connection_;
     RelayAddress relay_;
     smtp::ClientSession session_;
 };
-
-/// Why a relay would not talk to us, in words for logs and replies.
-[[nodiscard]] std::string describe(const core::Error& error, const smtp::ClientSession& session);
 
 }  // namespace weir::proxy

@@ -43,16 +43,16 @@ void RelayDirectory::on_connected(const RelayAddress& relay, const smtp::Extensi
     if (Entry* entry = find(relay)) {
         entry->extensions = extensions;
         entry->failures = 0;
-        entry->last_error.clear();
+        entry->trouble = {};
     }
 }
 
-void RelayDirectory::on_failed(const RelayAddress& relay, std::string why, core::TimePoint now) {
+void RelayDirectory::on_failed(const RelayAddress& relay, Trouble trouble, core::TimePoint now) {
     const std::lock_guard lock(mutex_);
     if (Entry* entry = find(relay)) {
         const auto doublings = std::min(entry->failures++, 5U);
         entry->retry_at = now + std::min(first_pause * (1U << doublings), longest_pause);
-        entry->last_error = std::move(why);
+        entry->trouble = std::move(trouble);
     }
 }
 
@@ -72,10 +72,11 @@ bool RelayDirectory::is_known() const {
                        [](const Entry& entry) { return entry.extensions.has_value(); });
 }
 
-std::string RelayDirectory::last_error() const {
+RelayDirectory::Trouble RelayDirectory::last_trouble() const {
     const std::lock_guard lock(mutex_);
     for (const Entry& entry : entries_) {
-        if (!entry.last_error.empty()) return entry.address.text + ": " + entry.last_error;
+        if (!entry.trouble.error) continue;
+        return {.error = entry.trouble.error, .text = entry.address.text + ": " + entry.trouble.text};
     }
     return {};
 }
@@ -86,7 +87,7 @@ std::vector<RelayDirectory::Status> RelayDirectory::status() const {
     for (const Entry& entry : entries_) {
         result.push_back({.relay = entry.address.text,
                           .reachable = entry.extensions && entry.failures == 0,
-                          .last_error = entry.last_error});
+                          .last_error = entry.trouble.text});
     }
     return result;
 }

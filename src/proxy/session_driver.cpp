@@ -25,24 +25,27 @@ Outcome outcome_of(const Reply& reply) {
     return reply.is_permanent() ? Outcome::relay_reject : Outcome::relay_tempfail;
 }
 
-smtp::ServerOptions server_options(const Settings& settings, const RelayDirectory& relays) {
+smtp::ServerOptions server_options(const Settings& settings, const RelayDirectory& relays, bool starttls) {
     smtp::ServerOptions options;
     options.hostname = settings.hostname;
+    options.starttls = starttls;
     options.offer = relays.offer();
     return options;
 }
 
 }  // namespace
 
-SessionDriver::SessionDriver(Worker& worker, net::Connection connection, const core::IpAddress& peer, std::string lane)
+SessionDriver::SessionDriver(Worker& worker, net::Connection connection, const core::IpAddress& peer, std::string lane,
+                             std::shared_ptr<const net::TlsServer> tls)
     : worker_(worker),
       parts_(worker.shared().parts),
       settings_(worker.settings()),
       connection_(std::move(connection)),
       peer_(peer),
       lane_(std::move(lane)),
+      tls_(std::move(tls)),
       id_(++worker.shared().last_session),
-      session_(server_options(*settings_, worker.shared().relays)) {}
+      session_(server_options(*settings_, worker.shared().relays, tls_ != nullptr)) {}
 
 net::Task<> SessionDriver::run() {
     while (!closed_) {
@@ -245,6 +248,16 @@ net::Task<> SessionDriver::on(const smtp::Abandon&) {
         message_->transaction->abandon();
     }
     conclude(Outcome::aborted, {});
+}
+
+net::Task<> SessionDriver::on(const smtp::StartTls&) {
+    constexpr core::Duration timeout = std::chrono::seconds(60);
+    const Error error = co_await connection_.accept_tls(*tls_, timeout);
+    if (!error) co_return session_.tls_done();
+    parts_.metrics.protocol_error("tls");
+    parts_.log.event_limited(telemetry::Level::warning, "tls client",
+                             "no TLS with " + core::format_ip(peer_) + ": " + connection_.tls_problem());
+    session_.fail(Errc::tls_failed);
 }
 
 net::Task<> SessionDriver::on(const smtp::Close&) {

@@ -24,7 +24,9 @@ namespace weir::proxy {
 /// Threads: one worker's.
 class SessionDriver {
 public:
-    SessionDriver(Worker& worker, net::Connection connection, const core::IpAddress& peer, std::string lane);
+    /// `tls` is what STARTTLS is answered with; null where it is not offered.
+    SessionDriver(Worker& worker, net::Connection connection, const core::IpAddress& peer, std::string lane,
+                  std::shared_ptr<const net::TlsServer> tls);
 
     net::Task<> run();
 
@@ -70,6 +72,7 @@ private:
     net::Task<> on(const smtp::Abandon& abandon);
     net::Task<> on(const smtp::Read& read);
     net::Task<> on(const smtp::Write& write);
+    net::Task<> on(const smtp::StartTls& start_tls);
     net::Task<> on(const smtp::Close& close);
 
     net::Task<bool> take_connection(const smtp::AskMail& ask);
@@ -89,6 +92,7 @@ private:
     net::Connection connection_;
     core::IpAddress peer_;
     std::string lane_;
+    std::shared_ptr<const net::TlsServer> tls_;
     std::uint64_t id_;
     smtp::ServerSession session_;
     std::unique_ptr<Message> message_;

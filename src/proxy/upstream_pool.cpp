@@ -8,6 +8,7 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <utility>
 
+#include "secret.hpp"
 #include "weir/net/resolver.hpp"
 
 namespace weir::proxy {
@@ -15,6 +16,45 @@ namespace weir::proxy {
 namespace asio = boost::asio;
 using core::Errc;
 using core::Error;
+
+namespace {
+
+bool is_trouble_with_tls(const Error& error) {
+    return error == Errc::tls_failed || error == Errc::tls_not_offered;
+}
+
+bool is_trouble_with_login(const Error& error) {
+    return error == Errc::auth_failed || error == Errc::auth_unavailable || error == Errc::auth_needs_tls ||
+           error == Errc::secret_unavailable;
+}
+
+core::Result<smtp::ClientOptions> client_options(const UpstreamSettings& settings, bool with_tls, std::string& why) {
+    using StartTls = smtp::ClientOptions::StartTls;
+    smtp::ClientOptions options;
+    options.ehlo_name = settings.ehlo_name;
+    const bool is_required = settings.tls.level >= TlsSettings::Level::encrypt;
+    options.start_tls = !with_tls ? StartTls::never : is_required ? StartTls::required : StartTls::if_offered;
+    if (!settings.auth) return options;
+    const auto credentials = read_credentials(*settings.auth, why);
+    if (!credentials) return credentials.error();
+    options.credentials = *credentials;
+    options.allow_plaintext_auth = settings.auth->allow_plaintext_auth;
+    return options;
+}
+
+RelayConnection::Tls tls_towards(const RelayAddress& relay, const UpstreamSettings& settings,
+                                 std::shared_ptr<const net::TlsClient> client) {
+    constexpr std::uint16_t submissions = 465;  // RFC 8314 3.3
+    RelayConnection::Tls tls;
+    tls.wrapper = client != nullptr && settings.tls.wrapper.value_or(relay.port == submissions);
+    tls.client = std::move(client);
+    tls.server_name = settings.tls.server_name.empty() ? relay.host : settings.tls.server_name;
+    // No session is resumed across names, and none across accounts.
+    tls.session_name = relay.text + ' ' + tls.server_name + ' ' + (settings.auth ? settings.auth->username : "");
+    return tls;
+}
+
+}  // namespace
 
 UpstreamPool::Lease::Lease(UpstreamPool& pool, RelayConnection connection, bool reused)
     : pool_(&pool), connection_(std::move(connection)), reused_(reused) {
@@ -113,41 +153,70 @@ net::Task<core::Result<UpstreamPool::Lease>> UpstreamPool::connect() {
 
 net::Task<core::Result<RelayConnection>> UpstreamPool::connect_to(RelayAddress relay) {
     const auto settings = settings_;
+    std::string why;
+    auto connection = co_await open(relay, settings, settings->tls, why);
+    const bool may_do_without = settings->upstream.tls.level == TlsSettings::Level::may;
+    if (!connection && connection.error() == Errc::tls_failed && may_do_without) {
+        log_.event_limited(
+            telemetry::Level::warning, relay.text,
+            "relay " + relay.text + ": " + why + "; going on in clear text, as upstream.tls.level allows");
+        connection = co_await open(relay, settings, nullptr, why);
+    }
+    if (connection) {
+        relays_.on_connected(relay, connection->session().extensions());
+        co_return std::move(*connection);
+    }
+    const bool is_login = connection.error() == Errc::auth_failed || connection.error() == Errc::secret_unavailable;
+    metrics_.relay_replied(relay.text, is_login ? telemetry::ReplyClass::auth : telemetry::ReplyClass::system);
+    log_.event_limited(telemetry::Level::warning, relay.text, "relay " + relay.text + " unreachable: " + why);
+    relays_.on_failed(relay, {.error = connection.error(), .text = std::move(why)}, clock_.now());
+    co_return connection.error();
+}
+
+/// One attempt, with TLS or without it. `why` says in words what the error means.
+net::Task<core::Result<RelayConnection>> UpstreamPool::open(RelayAddress relay,
+                                                            std::shared_ptr<const Settings> settings,
+                                                            std::shared_ptr<const net::TlsClient> tls,
+                                                            std::string& why) {
     const core::Duration timeout = settings->upstream.connect_timeout;
+    auto options = client_options(settings->upstream, tls != nullptr, why);
+    if (!options) co_return options.error();
+    const RelayConnection::Tls how = tls_towards(relay, settings->upstream, std::move(tls));
+    if (how.wrapper) options->is_encrypted = true;
     const auto endpoints = co_await net::resolve(relay.host, relay.port, timeout);
     Error error = endpoints ? Error() : endpoints.error();
-    std::string why = error.message();
-    if (!error) {
-        auto socket = co_await net::connect(*endpoints, timeout);
-        if (socket) {
-            RelayConnection connection(std::move(*socket), relay, settings->upstream.ehlo_name);
-            error = co_await connection.handshake(timeout);
-            if (!error) {
-                relays_.on_connected(relay, connection.session().extensions());
-                co_return std::move(connection);
-            }
-            why = describe(error, connection.session());
-        } else {
-            error = socket.error();
-            why = error.message();
-        }
+    why = error.message();
+    if (error) co_return error;
+    auto socket = co_await net::connect(*endpoints, timeout);
+    if (!socket) {
+        why = socket.error().message();
+        co_return socket.error();
     }
-    metrics_.relay_replied(relay.text, telemetry::ReplyClass::system);
-    log_.event_limited(telemetry::Level::warning, relay.text, "relay " + relay.text + " unreachable: " + why);
-    relays_.on_failed(relay, std::move(why), clock_.now());
-    co_return error;
+    RelayConnection connection(std::move(*socket), relay, *std::move(options));
+    error = co_await connection.handshake(how, timeout, clock_);
+    if (error) {
+        why = connection.problem(error);
+        co_return error;
+    }
+    connection.made_by = settings;
+    if (connection.transport().is_encrypted()) {
+        metrics_.relay_tls_handshake(relay.text, connection.transport().is_tls_session_resumed());
+    }
+    co_return std::move(connection);
 }
 
 smtp::Reply UpstreamPool::refusal_for(const Error& error) const {
-    const std::string known = error == Errc::relay_unreachable ? relays_.last_error() : std::string();
-    return {451, "4.4.1 weir: relay unreachable: " + (known.empty() ? error.message() : known)};
+    if (error != Errc::relay_unreachable) return {451, "4.4.1 weir: relay unreachable: " + error.message()};
+    const RelayDirectory::Trouble known = relays_.last_trouble();
+    const std::string text = known.text.empty() ? error.message() : known.text;
+    if (is_trouble_with_tls(known.error)) return {451, "4.7.5 weir: no secure connection to the relay: " + text};
+    if (is_trouble_with_login(known.error)) return {451, "4.7.8 weir: cannot log in to the relay: " + text};
+    return {451, "4.4.1 weir: relay unreachable: " + text};
 }
 
 void UpstreamPool::keep_or_close(RelayConnection connection) {
-    const auto& relays = settings_->upstream.relays;
-    const bool is_configured = std::find(relays.begin(), relays.end(), connection.relay()) != relays.end();
     const bool is_worn = connection.messages >= settings_->upstream.max_messages_per_connection;
-    if (is_worn || !is_configured || closing_) return retire(std::move(connection));
+    if (is_worn || !is_as_configured(connection) || closing_) return retire(std::move(connection));
     switch (budget_.offer(*this, connection)) {
         case ConnectionBudget::Fate::handed_on:
             return;
@@ -163,6 +232,15 @@ void UpstreamPool::keep_or_close(RelayConnection connection) {
     // Somebody may have begun to wait after offer() and before the line above: then he saw nothing to ask for.
     if (budget_.has_waiters()) ask_to_shed();
     reap_later();
+}
+
+/// False for a connection from before a reload that changed where mail goes, how it is protected or who logs in.
+bool UpstreamPool::is_as_configured(const RelayConnection& connection) const {
+    if (connection.made_by == settings_) return true;
+    const UpstreamSettings& then = connection.made_by->upstream;
+    const UpstreamSettings& now = settings_->upstream;
+    const bool is_listed = std::find(now.relays.begin(), now.relays.end(), connection.relay()) != now.relays.end();
+    return is_listed && then.tls == now.tls && then.auth == now.auth && then.ehlo_name == now.ehlo_name;
 }
 
 /// Closes in the background; the permit is free when the relay has closed too.

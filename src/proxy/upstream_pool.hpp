@@ -79,7 +79,10 @@ public:
 private:
     net::Task<core::Result<Lease>> connect();
     net::Task<core::Result<RelayConnection>> connect_to(RelayAddress relay);
+    net::Task<core::Result<RelayConnection>> open(RelayAddress relay, std::shared_ptr<const Settings> settings,
+                                                  std::shared_ptr<const net::TlsClient> tls, std::string& why);
     net::Task<> quit_and_release(RelayConnection connection);
+    [[nodiscard]] bool is_as_configured(const RelayConnection& connection) const;
     void keep_or_close(RelayConnection connection);
     void retire(RelayConnection connection);
     void retire_oldest();

@@ -87,14 +87,18 @@ std::vector<std::string> Worker::update_listeners(std::vector<ListenSpec> specs)
     std::vector<std::string> problems;
     if (draining_) return problems;
     std::erase_if(listening_, [&](Listening& listening) {
-        const bool stays = std::find(specs.begin(), specs.end(), listening.spec) != specs.end();
+        const auto is_same = [&](const ListenSpec& spec) { return spec.is_same_socket(*listening.spec); };
+        const bool stays = std::any_of(specs.begin(), specs.end(), is_same);
         if (!stays) listening.listener.stop();
         return !stays;
     });
     for (ListenSpec& spec : specs) {
-        const bool is_new =
-            std::none_of(listening_.begin(), listening_.end(), [&](const Listening& l) { return l.spec == spec; });
-        if (!is_new) continue;
+        const auto is_same = [&](const Listening& listening) { return spec.is_same_socket(*listening.spec); };
+        const auto known = std::find_if(listening_.begin(), listening_.end(), is_same);
+        if (known != listening_.end()) {
+            *known->spec = std::move(spec);
+            continue;
+        }
         auto listener = spec.inherited >= 0
                             ? net::Listener::adopt(context_.get_executor(), spec.inherited)
                             : net::Listener::bind(context_.get_executor(), net::to_asio(spec.address, spec.port));
@@ -103,20 +107,21 @@ std::vector<std::string> Worker::update_listeners(std::vector<ListenSpec> specs)
                                std::to_string(spec.port) + ": " + listener.error().message());
             continue;
         }
-        auto on_connection = [this, lane = spec.lane](tcp::socket socket, const tcp::endpoint& peer) {
-            on_socket(std::move(socket), net::to_core(peer.address()), lane);
+        auto shared_spec = std::make_shared<ListenSpec>(std::move(spec));
+        auto on_connection = [this, shared_spec](tcp::socket socket, const tcp::endpoint& peer) {
+            on_socket(std::move(socket), net::to_core(peer.address()), *shared_spec);
         };
         auto on_pause = [this](const Error& error) {
             shared_.parts.metrics.accept_failed();
             shared_.parts.log.event_limited(Level::error, "accept", "cannot accept connections: " + error.message());
         };
         listener->start(std::move(on_connection), std::move(on_pause));
-        listening_.push_back({.spec = std::move(spec), .listener = std::move(*listener)});
+        listening_.push_back({.spec = std::move(shared_spec), .listener = std::move(*listener)});
     }
     return problems;
 }
 
-void Worker::on_socket(tcp::socket socket, const core::IpAddress& peer, const std::string& lane) {
+void Worker::on_socket(tcp::socket socket, const core::IpAddress& peer, const ListenSpec& at) {
     auto log_if_thrown = [this](const std::exception_ptr& thrown) {
         if (!thrown) return;
         try {
@@ -127,17 +132,18 @@ void Worker::on_socket(tcp::socket socket, const core::IpAddress& peer, const st
                                             std::string("session ended by an internal error: ") + bug.what());
         }
     };
-    asio::co_spawn(context_, serve(std::move(socket), peer, lane), std::move(log_if_thrown));
+    asio::co_spawn(context_, serve(std::move(socket), peer, at.lane, at.tls), std::move(log_if_thrown));
 }
 
-net::Task<> Worker::serve(tcp::socket socket, core::IpAddress peer, std::string lane) {
+net::Task<> Worker::serve(tcp::socket socket, core::IpAddress peer, std::string lane,
+                          std::shared_ptr<const net::TlsServer> tls) {
     const CountedSession counted(shared_.parts.metrics);
     net::Connection connection(std::move(socket));
     if (!is_trusted(*settings_, peer)) {
         turn_away(std::move(connection), peer);
         co_return;
     }
-    SessionDriver driver(*this, std::move(connection), peer, std::move(lane));
+    SessionDriver driver(*this, std::move(connection), peer, std::move(lane), std::move(tls));
     const auto place = sessions_.insert(sessions_.end(), &driver);
     if (draining_) driver.drain();
     struct Leave {

@@ -64,12 +64,13 @@ public:
 
 private:
     struct Listening {
-        ListenSpec spec;
+        std::shared_ptr<ListenSpec> spec;  ///< its lane and TLS may change while the socket stays
         net::Listener listener;
     };
 
-    void on_socket(boost::asio::ip::tcp::socket socket, const core::IpAddress& peer, const std::string& lane);
-    net::Task<> serve(boost::asio::ip::tcp::socket socket, core::IpAddress peer, std::string lane);
+    void on_socket(boost::asio::ip::tcp::socket socket, const core::IpAddress& peer, const ListenSpec& at);
+    net::Task<> serve(boost::asio::ip::tcp::socket socket, core::IpAddress peer, std::string lane,
+                      std::shared_ptr<const net::TlsServer> tls);
     void turn_away(net::Connection connection, const core::IpAddress& peer);
     net::Task<> learn();
     std::vector<std::string> update_listeners(std::vector<ListenSpec> specs);

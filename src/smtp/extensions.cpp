@@ -20,6 +20,13 @@ void append_parameter(std::string& line, string_view keyword, string_view value)
     (((line += ' ') += keyword) += '=') += value;
 }
 
+/// What stands before the first of `separators`, which is taken off `rest` with it.
+string_view next_word(string_view& rest, string_view separators) {
+    const string_view word = rest.substr(0, rest.find_first_of(separators));
+    rest.remove_prefix(std::min(word.size() + 1, rest.size()));
+    return word;
+}
+
 }  // namespace
 
 Extensions parse_extensions(const Reply& ehlo) {
@@ -38,6 +45,22 @@ Extensions parse_extensions(const Reply& ehlo) {
         }
     }
     return result;
+}
+
+LoginOffer parse_login_offer(const Reply& ehlo) {
+    LoginOffer offer;
+    for (std::size_t i = 1; i < ehlo.lines.size(); ++i) {
+        string_view rest = ehlo.lines[i];
+        const string_view keyword = next_word(rest, " =");
+        if (equals_ignoring_case(keyword, "STARTTLS")) offer.starttls = true;
+        if (!equals_ignoring_case(keyword, "AUTH")) continue;
+        while (!rest.empty()) {
+            if (const string_view mechanism = next_word(rest, " "); !mechanism.empty()) {
+                offer.mechanisms.emplace_back(mechanism);
+            }
+        }
+    }
+    return offer;
 }
 
 Extensions intersection(const Extensions& left, const Extensions& right) {

@@ -60,6 +60,7 @@ Action ServerSession::wait() {
         output_.clear();
         return Write{writing_};
     }
+    if (phase_ == Phase::starttls) return StartTls{};
     const bool may_leave = draining_ && after_message_ && unread().empty();
     if (phase_ == Phase::closing || phase_ == Phase::closed || may_leave) {
         phase_ = Phase::closed;
@@ -102,6 +103,11 @@ void ServerSession::answer(Slot slot, Reply reply) {
     const auto found = std::find_if(pending_.begin(), pending_.end(), [&](const Pending& p) { return p.slot == slot; });
     if (found == pending_.end()) return;  // the session has ended meanwhile
     found->reply = safe_for_postfix(std::move(reply), found->kind == Pending::Kind::data);
+}
+
+void ServerSession::tls_done() {
+    is_encrypted_ = true;
+    phase_ = Phase::command;
 }
 
 std::string ServerSession::unsent() {
@@ -243,8 +249,10 @@ ServerSession::Outcome ServerSession::dispatch(const Command& command) {
             abandon();
             say_and_close({502, "5.5.1 BDAT is not offered"});
             break;
-        case Verb::expn:
         case Verb::starttls:
+            on_starttls(command.argument);
+            break;
+        case Verb::expn:
         case Verb::auth:
             complain({502, "5.5.1 not offered"});
             break;
@@ -281,6 +289,7 @@ void ServerSession::on_hello(string_view argument, bool extended) {
     if (options_.offer.eight_bit_mime) reply.lines.emplace_back("8BITMIME");
     if (options_.offer.smtputf8) reply.lines.emplace_back("SMTPUTF8");
     if (options_.offer.dsn) reply.lines.emplace_back("DSN");
+    if (options_.starttls && !is_encrypted_) reply.lines.emplace_back("STARTTLS");
     reply.lines.emplace_back("XFORWARD NAME ADDR PORT PROTO HELO IDENT SOURCE");
     reply.lines.emplace_back("ENHANCEDSTATUSCODES");
     say(std::move(reply));
@@ -300,6 +309,19 @@ void ServerSession::on_reset(bool first_after_message) {
         return say_and_close({421, "4.3.2 " + options_.hostname + " is restarting"});
     }
     say({250, "2.0.0 OK"});
+}
+
+void ServerSession::on_starttls(string_view argument) {
+    if (!options_.starttls) return complain({502, "5.5.1 not offered"});
+    if (is_encrypted_) return complain(out_of_order("TLS is active already"));
+    if (!argument.empty()) return complain({501, "5.5.4 STARTTLS takes no argument"});
+    abandon();
+    if (!unread().empty()) {
+        // Command injection (CVE-2011-0411): what came behind STARTTLS in clear text is not the client's word.
+        return say_and_close({554, "5.5.0 nothing may follow STARTTLS"});
+    }
+    say({220, "2.0.0 ready to start TLS"});
+    phase_ = Phase::starttls;
 }
 
 ServerSession::Outcome ServerSession::on_mail(string_view argument) {

@@ -73,6 +73,7 @@ struct LaneSeries {
 
 struct RelaySeries {
     std::array<Counter*, reply_classes.size()> replies{};
+    std::array<Counter*, 2> tls_handshakes{};  // by whether a session was resumed
     Gauge* busy = nullptr;
     Gauge* idle = nullptr;
 };
@@ -157,6 +158,10 @@ struct Metrics::Impl {
             series.replies[index(reply_class)] =
                 &replies.Add({{"relay", relay}, {"class", text(to_string(reply_class))}});
         }
+        for (const bool is_resumed : {false, true}) {
+            series.tls_handshakes[is_resumed ? 1 : 0] =
+                &tls_handshakes.Add({{"relay", relay}, {"resumed", is_resumed ? "true" : "false"}});
+        }
         series.busy = &connections.Add({{"relay", relay}, {"state", "busy"}});
         series.idle = &connections.Add({{"relay", relay}, {"state", "idle"}});
         return series;
@@ -170,6 +175,8 @@ struct Metrics::Impl {
     Family<Counter>& held = counters(registry, "weir_held_total", "Refusals (451) that Weir decided by itself.");
     Family<Counter>& replies =
         counters(registry, "weir_relay_replies_total", "Replies of the relay by what they mean.");
+    Family<Counter>& tls_handshakes =
+        counters(registry, "weir_relay_tls_handshakes_total", "TLS handshakes with the relay that succeeded.");
     Family<Counter>& errors =
         counters(registry, "weir_protocol_errors_total", "Violations of SMTP by a client or a relay.");
     Family<Gauge>& connections = gauges(registry, "weir_relay_connections", "Open connections to the relay.");
@@ -240,6 +247,10 @@ void Metrics::held(HeldReason reason, std::string_view limit) {
 
 void Metrics::relay_replied(std::string_view relay, ReplyClass reply_class) {
     impl_->relays.at(relay).replies[index(reply_class)]->Increment();
+}
+
+void Metrics::relay_tls_handshake(std::string_view relay, bool is_resumed) {
+    impl_->relays.at(relay).tls_handshakes[is_resumed ? 1 : 0]->Increment();
 }
 
 void Metrics::session_opened(Side side) {

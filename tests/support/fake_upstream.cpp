@@ -1,5 +1,7 @@
 #include "support/fake_upstream.hpp"
 
+#include <openssl/evp.h>
+
 #include <algorithm>
 #include <cctype>
 #include <condition_variable>
@@ -19,6 +21,8 @@ Stage stage_of(std::string_view line) {
     std::string verb(line.substr(0, 4));
     std::ranges::transform(verb, verb.begin(), [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
     if (verb == "EHLO" || verb == "HELO") return Stage::ehlo;
+    if (verb == "STAR") return Stage::starttls;
+    if (verb == "AUTH") return Stage::auth;
     if (verb == "MAIL") return Stage::mail;
     if (verb == "RCPT") return Stage::rcpt;
     if (verb == "DATA") return Stage::data;
@@ -30,6 +34,13 @@ Stage stage_of(std::string_view line) {
 std::string argument_of(std::string_view line) {
     const auto blank = line.find(' ');
     return blank == std::string_view::npos ? std::string() : std::string(line.substr(blank + 1));
+}
+
+std::string base64(std::string_view bytes) {
+    std::string text(4 * ((bytes.size() + 2) / 3), '\0');
+    EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text.data()), reinterpret_cast<const unsigned char*>(bytes.data()),
+                    static_cast<int>(bytes.size()));
+    return text;
 }
 
 // Where the line with the dot begins, looking from `from` on; npos while it has not come.
@@ -75,8 +86,13 @@ struct FakeUpstream::State {
     std::condition_variable changed;
     std::list<Rule> rules;
     std::vector<std::string> capabilities = usual_capabilities;
+    std::optional<Identity> identity;
+    bool wrapper = false;
+    std::optional<std::pair<std::string, std::string>> login;
     std::vector<Transaction> transactions;
     std::vector<std::string> commands;
+    std::vector<std::string> clear_text;
+    std::size_t logins = 0;
     std::list<const Socket*> open;
     std::size_t connections = 0;
     std::size_t stalled = 0;
@@ -121,12 +137,16 @@ public:
     }
 
     void run() {
-        bool goes_on = react(Stage::greeting, "", "220 relay.test ESMTP\r\n");
+        bool goes_on = !relay_.locked([&] { return relay_.wrapper; }) || begin_tls();
+        goes_on = goes_on && react(Stage::greeting, "", "220 relay.test ESMTP\r\n");
         while (goes_on) {
             auto line = socket_.read_line();
             if (!line) return;
             line->resize(line->find_last_not_of("\r\n") + 1);
-            relay_.locked([&] { relay_.commands.push_back(*line); });
+            relay_.locked([&] {
+                relay_.commands.push_back(*line);
+                if (!is_encrypted_) relay_.clear_text.push_back(*line);
+            });
             goes_on = obey(*line);
         }
     }
@@ -135,15 +155,21 @@ private:
     // These functions return false when the connection is over.
 
     bool obey(const std::string& line) {
-        const Stage stage = stage_of(line);
+        const Stage stage = awaiting_login_line_ ? Stage::auth : stage_of(line);
         switch (stage) {
+            case Stage::starttls:
+                if (!has_identity() || is_encrypted_) return react(stage, line, "502 5.5.1 Not here\r\n");
+                if (!react(stage, line, "220 2.0.0 Ready to start TLS\r\n")) return false;
+                return said_.starts_with("220") ? begin_tls() : true;
+            case Stage::auth:
+                return react(stage, line, log_in(line));
             case Stage::ehlo:
                 begin_transaction();
                 return react(stage, line, capabilities());
             case Stage::mail:
                 begin_transaction();
                 transaction_.mail = argument_of(line);
-                return react(stage, line, "250 2.1.0 Ok\r\n");
+                return react(stage, line, lacks_login() ? "530 5.7.0 Log in first\r\n" : "250 2.1.0 Ok\r\n");
             case Stage::rcpt: {
                 const bool goes_on = react(stage, line, "250 2.1.5 Ok\r\n");
                 if (said_.starts_with('2')) transaction_.recipients.push_back(argument_of(line));
@@ -162,6 +188,45 @@ private:
             default:
                 return react(stage, line, "502 5.5.1 Not here\r\n");
         }
+    }
+
+    bool has_identity() {
+        return relay_.locked([&] { return relay_.identity.has_value(); });
+    }
+
+    bool begin_tls() {
+        if (!react(Stage::handshake, "", "")) return false;
+        is_encrypted_ = socket_.accept_tls(relay_.locked([&] { return *relay_.identity; }));
+        return is_encrypted_;
+    }
+
+    bool lacks_login() {
+        return relay_.locked([&] { return relay_.login.has_value(); }) && !is_logged_in_;
+    }
+
+    /// What AUTH PLAIN, AUTH LOGIN and the lines of the latter are answered with (RFC 4954).
+    std::string log_in(const std::string& line) {
+        const auto login = relay_.locked([&] { return relay_.login; });
+        if (!login || (has_identity() && !is_encrypted_)) return "502 5.5.1 Not here\r\n";
+        const auto& [name, password] = *login;
+        if (line == "AUTH LOGIN") {
+            awaiting_login_line_ = 2;
+            return "334 " + base64("Username:") + "\r\n";
+        }
+        bool is_right = line == "AUTH PLAIN " + base64(std::string(1, '\0') + name + '\0' + password);
+        if (awaiting_login_line_ == 2) {
+            --awaiting_login_line_;
+            name_was_right_ = line == base64(name);
+            return "334 " + base64("Password:") + "\r\n";
+        }
+        if (awaiting_login_line_ == 1) {
+            --awaiting_login_line_;
+            is_right = name_was_right_ && line == base64(password);
+        }
+        is_logged_in_ = is_right;
+        if (!is_right) return "535 5.7.8 Wrong name or password\r\n";
+        relay_.locked([&] { ++relay_.logins; });
+        return "235 2.7.0 Welcome\r\n";
     }
 
     bool read_body() {
@@ -218,6 +283,8 @@ private:
         return relay_.locked([&] {
             std::string text = "250-relay.test\r\n";
             for (const std::string& capability : relay_.capabilities) text += "250-" + capability + "\r\n";
+            if (relay_.identity && !is_encrypted_) text += "250-STARTTLS\r\n";
+            if (relay_.login && (is_encrypted_ || !relay_.identity)) text += "250-AUTH PLAIN LOGIN\r\n";
             text[text.rfind("250-") + 3] = ' ';
             return text;
         });
@@ -228,6 +295,10 @@ private:
     std::size_t number_;
     Transaction transaction_;
     std::string said_;
+    bool is_encrypted_ = false;
+    bool is_logged_in_ = false;
+    bool name_was_right_ = false;
+    int awaiting_login_line_ = 0;
 };
 
 FakeUpstream::FakeUpstream() : state_(std::make_shared<State>()) {
@@ -272,6 +343,17 @@ void FakeUpstream::forget_rules() {
 
 void FakeUpstream::announce(std::vector<std::string> capabilities) {
     state_->locked([&] { state_->capabilities = std::move(capabilities); });
+}
+
+void FakeUpstream::use_tls(const Identity& identity, bool wrapper) {
+    state_->locked([&] {
+        state_->identity = identity;
+        state_->wrapper = wrapper;
+    });
+}
+
+void FakeUpstream::require_login(const std::string& username, const std::string& password) {
+    state_->locked([&] { state_->login.emplace(username, password); });
 }
 
 void FakeUpstream::wait_for_stalled(std::size_t count) {
@@ -332,6 +414,14 @@ std::vector<Transaction> FakeUpstream::accepted() const {
 
 std::vector<std::string> FakeUpstream::commands() const {
     return state_->locked([&] { return state_->commands; });
+}
+
+std::vector<std::string> FakeUpstream::clear_text() const {
+    return state_->locked([&] { return state_->clear_text; });
+}
+
+std::size_t FakeUpstream::logins() const {
+    return state_->locked([&] { return state_->logins; });
 }
 
 std::size_t FakeUpstream::connections() const {

@@ -19,6 +19,9 @@ namespace weir::test {
 enum class Stage : std::uint8_t {
     greeting,
     ehlo,
+    starttls,   ///< the command
+    handshake,  ///< of TLS, after STARTTLS or before the greeting; what is said goes in clear text before it
+    auth,       ///< AUTH, and the lines that follow a 334
     mail,
     rcpt,
     data,
@@ -102,6 +105,11 @@ public:
     void forget_rules();
     void announce(std::vector<std::string> capabilities);  ///< instead of those of a usual Postfix
 
+    /// STARTTLS is offered, or with `wrapper` TLS is spoken from the first byte.
+    void use_tls(const Identity& identity, bool wrapper = false);
+    /// AUTH PLAIN and LOGIN are offered, inside TLS only where there is TLS; without a login there is no mail.
+    void require_login(const std::string& username, const std::string& password);
+
     void wait_for_stalled(std::size_t count);  ///< until so many connections stall at once
     void resume();                             ///< all that stall now
 
@@ -113,7 +121,9 @@ public:
     [[nodiscard]] std::vector<Transaction> transactions() const;  ///< whose dot was answered, in that order
     [[nodiscard]] std::vector<Transaction> accepted() const;      ///< those of them answered with 250
     [[nodiscard]] std::vector<std::string> commands() const;      ///< every command line, over all connections
+    [[nodiscard]] std::vector<std::string> clear_text() const;    ///< those of them that came without TLS
     [[nodiscard]] std::size_t connections() const;                ///< ever accepted
+    [[nodiscard]] std::size_t logins() const;                     ///< that were accepted
     [[nodiscard]] std::size_t open_connections() const;
 
     std::vector<Transaction> wait_for_transactions(std::size_t count) const;

@@ -12,6 +12,8 @@
 #include <system_error>
 #include <utility>
 
+#include "support/socket_tls.hpp"
+
 namespace weir::test {
 
 namespace {
@@ -49,11 +51,14 @@ void set_option(const Socket& socket, int level, int option) {
 }  // namespace
 
 Socket::Socket(Socket&& other) noexcept
-    : descriptor_(std::exchange(other.descriptor_, -1)), buffer_(std::move(other.buffer_)) {}
+    : descriptor_(std::exchange(other.descriptor_, -1)),
+      buffer_(std::move(other.buffer_)),
+      tls_(std::move(other.tls_)) {}
 
 Socket& Socket::operator=(Socket&& other) noexcept {
     std::swap(descriptor_, other.descriptor_);
     std::swap(buffer_, other.buffer_);
+    std::swap(tls_, other.tls_);
     return *this;
 }
 
@@ -76,6 +81,7 @@ std::optional<Socket> Socket::accept() const {
 
 std::string Socket::read_some() {
     if (!buffer_.empty()) return std::exchange(buffer_, {});
+    if (tls_) return tls_->read();
     wait_for(POLLIN);
     std::array<char, 65536> bytes;
     const ssize_t count = ::recv(descriptor_, bytes.data(), bytes.size(), 0);
@@ -97,6 +103,7 @@ std::optional<std::string> Socket::read_line() {
 }
 
 void Socket::write(std::string_view bytes) {
+    if (tls_) return tls_->write(bytes);
     while (!bytes.empty()) {
         wait_for(POLLOUT);
         const ssize_t count = ::send(descriptor_, bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -111,6 +118,16 @@ void Socket::close_writing() const {
 
 void Socket::shut_down() const {
     ::shutdown(descriptor_, SHUT_RDWR);
+}
+
+bool Socket::accept_tls(const Identity& identity) {
+    tls_ = Tls::server(descriptor_, identity);
+    return tls_->shake_hands();
+}
+
+bool Socket::start_tls() {
+    tls_ = Tls::client(descriptor_);
+    return tls_->shake_hands();
 }
 
 void Socket::close() {

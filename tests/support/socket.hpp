@@ -2,10 +2,13 @@
 
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <stdexcept>
 #include <string>
 #include <string_view>
+
+#include "support/certificates.hpp"
 
 namespace weir::test {
 
@@ -65,14 +68,21 @@ public:
     /// Closes with RST, as a crashed peer would.
     void reset();
 
+    /// TLS from here on. False, and nothing more can be read or written, when the handshake fails.
+    [[nodiscard]] bool accept_tls(const Identity& identity);
+    [[nodiscard]] bool start_tls();
+
     [[nodiscard]] bool is_open() const { return descriptor_ >= 0; }
     [[nodiscard]] int descriptor() const { return descriptor_; }
 
 private:
     void wait_for(short events) const;
 
+    class Tls;
+
     int descriptor_ = -1;
     std::string buffer_;
+    std::shared_ptr<Tls> tls_;
 };
 
 /// A free TCP port of 127.0.0.1, kept from everybody else, while the process under test can still listen on it.

@@ -24,9 +24,18 @@ struct Endpoint {
     bool operator==(const Endpoint&) const = default;
 };
 
+/// What a listener answers STARTTLS with. PEM files, read at the start and at every reload.
+struct ListenTls {
+    std::string certificate_file;
+    std::string key_file;  ///< empty: it is in certificate_file
+
+    bool operator==(const ListenTls&) const = default;
+};
+
 struct ListenSettings {
     Endpoint endpoint;
     std::string lane = "default";
+    std::optional<ListenTls> tls{};  ///< none: STARTTLS is not offered
 
     bool operator==(const ListenSettings&) const = default;
 };

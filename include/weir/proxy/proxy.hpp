@@ -15,6 +15,10 @@
 #include "weir/telemetry/log.hpp"
 #include "weir/telemetry/metrics.hpp"
 
+namespace weir::net {
+class TlsServer;
+}
+
 namespace weir::proxy {
 
 /// What the sessions work with; all of it outlives the proxy.
@@ -31,8 +35,12 @@ struct ListenSpec {
     std::uint16_t port = 0;
     std::string lane;
     int inherited = -1;  ///< a listening descriptor from socket activation, not owned; -1: bind one
+    std::shared_ptr<const net::TlsServer> tls{};  ///< what STARTTLS is answered with; null: it is not offered
 
-    bool operator==(const ListenSpec&) const = default;
+    /// Whether both are the same socket, whatever is done with its connections.
+    [[nodiscard]] bool is_same_socket(const ListenSpec& other) const {
+        return address == other.address && port == other.port && inherited == other.inherited;
+    }
 };
 
 /// The SMTP side of the daemon: worker threads, their listeners and sessions, and the connections to the relays.

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "weir/core/result.hpp"
 #include "weir/core/time.hpp"
 #include "weir/proxy/settings.hpp"
 #include "weir/smtp/extensions.hpp"
@@ -28,7 +29,12 @@ public:
     [[nodiscard]] std::vector<RelayAddress> candidates(core::TimePoint now) const;
 
     void on_connected(const RelayAddress& relay, const smtp::Extensions& extensions);
-    void on_failed(const RelayAddress& relay, std::string why, core::TimePoint now);
+
+    struct Trouble {
+        core::Error error;
+        std::string text;  ///< in words
+    };
+    void on_failed(const RelayAddress& relay, Trouble trouble, core::TimePoint now);
 
     /// What to offer to Postfix: what all relays heard so far offer, or what harms least while none was heard.
     [[nodiscard]] smtp::Extensions offer() const;
@@ -36,8 +42,8 @@ public:
     /// True once a relay has been heard.
     [[nodiscard]] bool is_known() const;
 
-    /// Why nothing can be sent now: the last error of the first relay that has one.
-    [[nodiscard]] std::string last_error() const;
+    /// Why nothing can be sent now: the last error of the first relay that has one, and that relay's name before it.
+    [[nodiscard]] Trouble last_trouble() const;
 
     struct Status {
         std::string relay;
@@ -52,7 +58,7 @@ private:
         std::optional<smtp::Extensions> extensions;
         unsigned failures = 0;
         core::TimePoint retry_at{};
-        std::string last_error;
+        Trouble trouble;
     };
 
     [[nodiscard]] Entry* find(const RelayAddress& relay);

@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -9,6 +10,10 @@
 #include "weir/core/ip.hpp"
 #include "weir/core/time.hpp"
 #include "weir/core/units.hpp"
+
+namespace weir::net {
+class TlsClient;
+}
 
 namespace weir::proxy {
 
@@ -31,9 +36,42 @@ struct ContractSettings {
     bool operator==(const ContractSettings&) const = default;
 };
 
+/// TLS to the relay, in Postfix's words (smtp_tls_security_level).
+struct TlsSettings {
+    enum class Level : std::uint8_t {
+        none,     ///< clear text
+        may,      ///< if the relay offers it, whatever its certificate says; clear text if it fails
+        encrypt,  ///< always, whatever the certificate says
+        secure,   ///< always, and the certificate must be good and for the relay's name
+    };
+
+    Level level = Level::may;
+    std::optional<bool> wrapper;   ///< TLS from the first byte; unset: on port 465
+    std::string ca_file;           ///< empty: the CAs that the system trusts
+    std::string server_name;       ///< to expect in the certificate; empty: the relay's name in the configuration
+    std::string certificate_file;  ///< shown to a relay that asks for one; empty: none
+    std::string key_file;          ///< empty: it is in certificate_file
+
+    bool operator==(const TlsSettings&) const = default;
+};
+
+/// Whom Weir logs in as. Exactly one of the three sources is set.
+struct AuthSettings {
+    std::string username;
+    std::string password_file;            ///< its first line
+    std::string password_env;             ///< name of an environment variable
+    std::string token_file;               ///< an OAuth 2.0 access token, which somebody else keeps fresh
+    std::vector<std::string> mechanisms;  ///< in order of preference; empty: smtp::default_mechanisms()
+    bool allow_plaintext_auth = false;
+
+    bool operator==(const AuthSettings&) const = default;
+};
+
 struct UpstreamSettings {
     std::vector<RelayAddress> relays;  ///< in order of preference; never empty
-    unsigned max_connections = 10;     ///< over all workers
+    TlsSettings tls;
+    std::optional<AuthSettings> auth;
+    unsigned max_connections = 10;  ///< over all workers
     unsigned max_messages_per_connection = 100;
     std::string ehlo_name;  ///< empty: this machine's host name
     core::Duration connect_timeout = std::chrono::seconds(20);
@@ -49,6 +87,7 @@ struct Settings {
     std::string hostname;                     ///< in the greeting and EHLO replies
     std::vector<core::Cidr> trusted_clients;  ///< who may connect at all; their XFORWARD is believed
     UpstreamSettings upstream;
+    std::shared_ptr<const net::TlsClient> tls;  ///< made from upstream.tls; null when its level is none
 
     bool operator==(const Settings&) const = default;
 };

@@ -25,6 +25,15 @@ struct Extensions {
 /// From the lines of an EHLO reply; the first line is the relay's name.
 [[nodiscard]] Extensions parse_extensions(const Reply& ehlo);
 
+/// What the same reply says about TLS and logging in, which is between Weir and the relay alone.
+struct LoginOffer {
+    bool starttls = false;
+    std::vector<std::string> mechanisms;
+};
+
+/// "AUTH PLAIN LOGIN", and "AUTH=PLAIN" as some old servers write it.
+[[nodiscard]] LoginOffer parse_login_offer(const Reply& ehlo);
+
 /// What both offer: the smaller of two sizes.
 [[nodiscard]] Extensions intersection(const Extensions& left, const Extensions& right);
 

@@ -20,7 +20,8 @@ namespace weir::smtp {
 /// What a session needs to know beforehand.
 struct ServerOptions {
     std::string hostname;
-    Extensions offer;  ///< what EHLO announces, beside PIPELINING, ENHANCEDSTATUSCODES and XFORWARD
+    bool starttls = false;  ///< offer it (RFC 3207)
+    Extensions offer;       ///< what EHLO announces, beside PIPELINING, ENHANCEDSTATUSCODES and XFORWARD
     core::Duration command_timeout = std::chrono::seconds(300);  // RFC 5321 4.5.3.2.7
     core::Duration data_timeout = std::chrono::seconds(180);     // RFC 5321 4.5.3.2.5
     std::size_t max_recipients = 1000;
@@ -57,12 +58,13 @@ struct BodyRefused {};  ///< a bare CR, LF or NUL: make sure that the relay does
 struct EndOfBody {      ///< the final dot has been passed on in a Body; answer(slot) with the relay's reply
     Slot slot;
 };
-struct Abandon {};  ///< the transaction is over without a message: RSET, EHLO, QUIT, or the client went away.
-                    ///< Also comes after a MAIL that was refused; not after a DATA that was, nor after EndOfBody.
-struct Close {};    ///< nothing follows
+struct Abandon {};   ///< the transaction is over without a message: RSET, EHLO, QUIT, or the client went away.
+                     ///< Also comes after a MAIL that was refused; not after a DATA that was, nor after EndOfBody.
+struct StartTls {};  ///< the peer waits for the handshake: tls_done() when it has succeeded, else fail()
+struct Close {};     ///< nothing follows
 
-using Action =
-    std::variant<Read, Write, AskMail, AskRcpt, Settle, AskData, Body, BodyRefused, EndOfBody, Abandon, Close>;
+using Action = std::variant<Read, Write, AskMail, AskRcpt, Settle, AskData, Body, BodyRefused, EndOfBody, Abandon,
+                            StartTls, Close>;
 
 /// One SMTP session with Postfix: what was said, what is due, in which order. It does no I/O and has no clock.
 ///
@@ -80,7 +82,7 @@ using Action =
 /// Memory:  one partial line (8 KiB) and what one read brought; nothing that grows with a message.
 /// Errors:  what no mail server says is answered; after `max_errors` such commands without a message delivered, the
 ///          session ends with 421 4.7.0. It ends at once where what follows cannot be told apart: BDAT, commands
-///          behind a refused DATA, another protocol (HTTP, TLS, PROXY).
+///          behind a refused DATA or behind STARTTLS, another protocol (HTTP, TLS, PROXY).
 /// Threads: not synchronised; one owner.
 class ServerSession {
 public:
@@ -97,6 +99,9 @@ public:
 
     void answer(Slot slot, Reply reply);
 
+    /// From here on all is encrypted. The peer begins anew, with EHLO.
+    void tls_done();
+
     /// Replies that are due but not handed out yet, for a driver that is kept waiting; it must write them.
     [[nodiscard]] std::string unsent();
 
@@ -108,7 +113,7 @@ public:
     [[nodiscard]] const Forwarded& forwarded() const { return forwarded_; }
 
 private:
-    enum class Phase : std::uint8_t { greeting, command, body, end_of_body, closing, closed };
+    enum class Phase : std::uint8_t { greeting, command, body, end_of_body, starttls, closing, closed };
     enum class Mail : std::uint8_t { none, asked, accepted, refused };
 
     struct Pending {
@@ -132,6 +137,7 @@ private:
     void on_hello(std::string_view argument, bool extended);
     void on_xforward(std::string_view argument);
     void on_reset(bool first_after_message);
+    void on_starttls(std::string_view argument);
     void on_answered(const Pending& pending);
     void refuse_mail(Reply reply);
     void refuse_recipient(Reply reply);
@@ -154,6 +160,7 @@ private:
     Phase phase_ = Phase::greeting;
     Mail mail_ = Mail::none;
     bool draining_ = false;
+    bool is_encrypted_ = false;
     bool skipping_line_ = false;  ///< inside a line that is over its limit
     bool smtputf8_ = false;       ///< MAIL said so: non-ASCII recipients are allowed
     bool body_refused_ = false;

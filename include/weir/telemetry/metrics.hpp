@@ -61,6 +61,7 @@ public:
     void recipients_ended(std::string_view lane, Outcome outcome, std::uint64_t count);
     void held(HeldReason reason, std::string_view limit);  ///< `limit` is empty unless reason is `limit`
     void relay_replied(std::string_view relay, ReplyClass reply_class);
+    void relay_tls_handshake(std::string_view relay, bool is_resumed);
     void session_opened(Side side);
     void session_closed(Side side);
     void relay_connections(std::string_view relay, std::int64_t busy_change, std::int64_t idle_change);

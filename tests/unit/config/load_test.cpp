@@ -6,6 +6,7 @@
 #include <string>
 
 #include "weir/config/settings.hpp"
+#include "weir/smtp/sasl.hpp"
 
 namespace weir::config {
 namespace {
@@ -296,9 +297,52 @@ TEST(Load, WarnsAboutKeysThatNothingActsOnYet) {
                                                "weir.yaml:8:21: admin.token_file: has no effect in this version"));
 }
 
-TEST(Load, AcceptsThatTlsIsSaidToBeOff) {
-    const Settings settings = load("upstream: {relays: isp.example, tls: {level: none}}\n");
-    EXPECT_THAT(settings.warnings, IsEmpty());
+TEST(Load, TlsIsUsedWhereTheRelayOffersIt) {
+    EXPECT_EQ(load(upstream).upstream.tls, proxy::TlsSettings());
+    EXPECT_EQ(load(upstream).upstream.tls.level, proxy::TlsSettings::Level::may);
+    EXPECT_EQ(load("upstream: {relays: isp.example, tls: {level: none}}\n").upstream.tls.level,
+              proxy::TlsSettings::Level::none);
+}
+
+TEST(Load, ReadsHowTheRelayIsTrusted) {
+    const proxy::TlsSettings tls =
+        load(
+            "upstream: {relays: isp.example, tls: {level: secure, wrapper: true, ca_file: ca.pem, server_name: "
+            "MX.isp.example, cert_file: c.pem, key_file: k.pem}}\n")
+            .upstream.tls;
+    EXPECT_EQ(tls, (proxy::TlsSettings{.level = proxy::TlsSettings::Level::secure,
+                                       .wrapper = true,
+                                       .ca_file = "ca.pem",
+                                       .server_name = "mx.isp.example",
+                                       .certificate_file = "c.pem",
+                                       .key_file = "k.pem"}));
+}
+
+TEST(Load, APasswordAsksForASecureConnection) {
+    const std::string auth = "upstream: {relays: isp.example, auth: {username: me, password_file: p}";
+    EXPECT_EQ(load(auth + "}\n").upstream.tls.level, proxy::TlsSettings::Level::secure);
+    EXPECT_EQ(load(auth + ", tls: {level: encrypt}}\n").upstream.tls.level, proxy::TlsSettings::Level::encrypt);
+}
+
+TEST(Load, TlsFromTheFirstByteIsNeverOptional) {
+    EXPECT_EQ(load("upstream: {relays: isp.example, tls: {wrapper: true}}\n").upstream.tls.level,
+              proxy::TlsSettings::Level::encrypt);
+}
+
+TEST(Load, KnowsTheMechanismsThatSaslKnows) {
+    std::vector<std::string> all = smtp::default_mechanisms();
+    all.emplace_back("XOAUTH2");
+    for (const std::string& mechanism : all) {
+        EXPECT_TRUE(smtp::is_known_mechanism(mechanism));
+        const std::string auth = "upstream: {relays: isp.example, auth: {username: me, password_env: P, mechanisms: ";
+        EXPECT_THAT(load(auth + mechanism + "}}\n").upstream.auth->mechanisms, ElementsAre(mechanism));
+    }
+}
+
+TEST(Load, ReadsWhatAListenerAnswersStarttlsWith) {
+    const auto listen = load(upstream + "listen: [{address: \"127.0.0.1:25\", tls: {cert_file: c.pem}}]\n").listen;
+    ASSERT_THAT(listen, SizeIs(1));
+    EXPECT_EQ(listen[0].tls, (ListenTls{.certificate_file = "c.pem", .key_file = ""}));
 }
 
 TEST(Load, WarnsAboutAnAdminAddressThatOthersReach) {
@@ -307,11 +351,6 @@ TEST(Load, WarnsAboutAnAdminAddressThatOthersReach) {
     EXPECT_THAT(load(upstream + "admin: {listen: \"[::]:9525\"}\n").warnings, SizeIs(1));
     EXPECT_THAT(load(upstream + "admin: {listen: \"[::1]:9525\"}\n").warnings, IsEmpty());
     EXPECT_THAT(load(upstream + "admin: {listen: \"127.8.8.8:9525\"}\n").warnings, IsEmpty());
-}
-
-TEST(Load, WarnsAboutARelayThatSpeaksTlsFromTheFirstByte) {
-    EXPECT_THAT(load_relays("\"[smtp.isp.example]:465\"").warnings,
-                ElementsAre(testing::StartsWith("weir.yaml:2:11: upstream.relays: port 465 speaks TLS")));
 }
 
 TEST(Load, WarnsAboutALimitForALaneThatNoListenerHas) {

@@ -67,6 +67,8 @@ std::string with(const std::string& path, const std::string& setting) {
     const std::string upstream = "upstream: {relays: isp.example, ";
     if (section == "upstream") return upstream + setting + "}\n";
     if (section == "upstream.contract") return upstream + "contract: {" + setting + "}}\n";
+    if (section == "upstream.tls") return upstream + "tls: {" + setting + "}}\n";
+    if (section == "upstream.auth") return upstream + "auth: {username: a, password_env: P, " + setting + "}}\n";
     if (section == "listen[]") return upstream + "}\nlisten: {address: 127.0.0.1:1, " + setting + "}\n";
     if (section == "limits[]") {
         return upstream + "}\nlimits: [{name: a, per: client, messages: 1/s, " + setting + "}]\n";

@@ -22,7 +22,7 @@ protected:
         return out;
     }
 
-    ClientSession session_{"weir.example"};
+    ClientSession session_{{.ehlo_name = "weir.example"}};
 };
 
 TEST_F(Client, WaitsForTheGreetingBeforeItSpeaks) {
@@ -51,7 +51,7 @@ TEST_F(Client, IsReadyHoweverTheBytesAreCut) {
 
 TEST_F(Client, KeepsTheReplyOfARelayThatDoesNotWantIt) {
     for (const char* greeting : {"421 4.3.2 busy\r\n", "554 5.7.1 go away\r\n", "250 confused\r\n"}) {
-        ClientSession session("weir.example");
+        ClientSession session({.ehlo_name = "weir.example"});
         session.feed(greeting);
         EXPECT_EQ(session.error(), Errc::relay_refused);
         EXPECT_EQ(session.refusal()->wire(), greeting);

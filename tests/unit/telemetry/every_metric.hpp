@@ -10,6 +10,7 @@ inline void touch_every_metric(Metrics& metrics) {
     metrics.recipients_ended("default", Outcome::held, 1);
     metrics.held(HeldReason::limit, "client");
     metrics.relay_replied("[smtp.isp.example]:587", ReplyClass::ok);
+    metrics.relay_tls_handshake("[smtp.isp.example]:587", true);
     metrics.session_opened(Side::client);
     metrics.relay_connections("[smtp.isp.example]:587", 1, 0);
     metrics.protocol_error("bare_lf");
