@@ -130,6 +130,10 @@ bool Socket::start_tls() {
     return tls_->shake_hands();
 }
 
+std::string Socket::peer_certificate() const {
+    return tls_ ? tls_->peer_certificate() : std::string();
+}
+
 void Socket::close() {
     if (is_open()) ::close(std::exchange(descriptor_, -1));
 }

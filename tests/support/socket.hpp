@@ -71,6 +71,7 @@ public:
     /// TLS from here on. False, and nothing more can be read or written, when the handshake fails.
     [[nodiscard]] bool accept_tls(const Identity& identity);
     [[nodiscard]] bool start_tls();
+    [[nodiscard]] std::string peer_certificate() const;  ///< its serial number; empty without TLS
 
     [[nodiscard]] bool is_open() const { return descriptor_ >= 0; }
     [[nodiscard]] int descriptor() const { return descriptor_; }

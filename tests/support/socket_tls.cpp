@@ -69,6 +69,14 @@ bool Socket::Tls::shake_hands() {
     return done;
 }
 
+std::string Socket::Tls::peer_certificate() const {
+    X509* const certificate = SSL_get1_peer_certificate(impl_->ssl);
+    if (certificate == nullptr) return {};
+    const std::string serial = std::to_string(ASN1_INTEGER_get(X509_get0_serialNumber(certificate)));
+    X509_free(certificate);
+    return serial;
+}
+
 std::string Socket::Tls::read() {
     std::array<char, 65536> bytes;
     const int count = SSL_read(impl_->ssl, bytes.data(), bytes.size());

@@ -20,6 +20,7 @@ public:
     [[nodiscard]] bool shake_hands();
     [[nodiscard]] std::string read();  ///< empty at the end, however it came about
     void write(std::string_view bytes);
+    [[nodiscard]] std::string peer_certificate() const;
 
 private:
     struct Impl;

@@ -149,5 +149,106 @@ TEST_F(Client, IsGoodForNothingAfterBytesThatAreNoReply) {
     EXPECT_EQ(heard(), "");
 }
 
+using StartTls = ClientOptions::StartTls;
+
+const std::string offering_tls = "250-relay.example\r\n250-PIPELINING\r\n250 STARTTLS\r\n";
+
+/// Greeted, and told what the relay offers.
+ClientSession begun(ClientOptions options, std::string_view offer) {
+    ClientSession session(std::move(options));
+    session.feed("220 relay.example ESMTP\r\n");
+    EXPECT_EQ(session.take_output(), "EHLO weir.example\r\n");
+    session.feed(offer);
+    return session;
+}
+
+TEST(ClientTls, ForgetsWhatWasOfferedInClearText) {
+    ClientSession session = begun({.ehlo_name = "weir.example", .start_tls = StartTls::required}, offering_tls);
+    EXPECT_EQ(session.take_output(), "STARTTLS\r\n");
+    EXPECT_FALSE(session.wants_tls());
+    session.feed("220 ready\r\n");
+    ASSERT_TRUE(session.wants_tls());
+    EXPECT_FALSE(session.is_ready());
+    session.tls_started();
+    EXPECT_FALSE(session.extensions().pipelining);
+    EXPECT_EQ(session.take_output(), "EHLO weir.example\r\n");
+    session.feed("250-relay.example\r\n250 DSN\r\n");
+    EXPECT_TRUE(session.is_ready());
+    EXPECT_EQ(session.extensions(), Extensions{.dsn = true});
+}
+
+TEST(ClientTls, NothingMayFollowTheReplyInClearText) {
+    for (const char* injected : {"250 evil\r\n", "2", "\r\n", "454 no\r\n"}) {
+        ClientSession session = begun({.ehlo_name = "weir.example", .start_tls = StartTls::if_offered}, offering_tls);
+        EXPECT_EQ(session.take_output(), "STARTTLS\r\n");
+        session.feed(std::string("220 ready\r\n") + injected);
+        EXPECT_EQ(session.error(), Errc::unexpected_reply) << injected;
+        EXPECT_FALSE(session.wants_tls());
+    }
+}
+
+TEST(ClientTls, IsInsistedOnWhereItIsRequired) {
+    for (const char* offer : {"250-relay.example\r\n250 SIZE\r\n", "500 what?\r\n"}) {
+        const ClientSession session = begun({.ehlo_name = "weir.example", .start_tls = StartTls::required}, offer);
+        EXPECT_EQ(session.error(), Errc::tls_not_offered) << offer;
+    }
+    for (const char* answer : {"454 not now\r\n", "502 what?\r\n", "354 go\r\n", "250 fine\r\n"}) {
+        ClientSession session = begun({.ehlo_name = "weir.example", .start_tls = StartTls::required}, offering_tls);
+        EXPECT_EQ(session.take_output(), "STARTTLS\r\n");
+        session.feed(answer);
+        EXPECT_EQ(session.error(), Errc::relay_refused) << answer;
+    }
+}
+
+TEST(ClientTls, IsDoneWithoutWhereThatIsAllowed) {
+    ClientSession session = begun({.ehlo_name = "weir.example", .start_tls = StartTls::if_offered}, offering_tls);
+    EXPECT_EQ(session.take_output(), "STARTTLS\r\n");
+    session.feed("454 not now\r\n");
+    EXPECT_TRUE(session.is_ready());
+    EXPECT_TRUE(session.extensions().pipelining);
+}
+
+ClientOptions with_login(bool is_encrypted) {
+    return {.ehlo_name = "weir.example",
+            .is_encrypted = is_encrypted,
+            .credentials = Credentials{.username = "me", .secret = "pw"}};
+}
+
+TEST(ClientLogin, ComesBeforeTheFirstCommand) {
+    ClientSession session = begun(with_login(true), "250-relay.example\r\n250 AUTH LOGIN PLAIN\r\n");
+    EXPECT_FALSE(session.is_ready());
+    EXPECT_EQ(session.take_output(), "AUTH PLAIN AG1lAHB3\r\n");
+    session.feed("235 welcome\r\n");
+    EXPECT_TRUE(session.is_ready());
+}
+
+TEST(ClientLogin, DoesNotHappenInClearText) {
+    ClientSession session = begun(with_login(false), "250-relay.example\r\n250 AUTH PLAIN\r\n");
+    EXPECT_EQ(session.error(), Errc::auth_needs_tls);
+    EXPECT_EQ(session.take_output(), "");
+}
+
+TEST(ClientLogin, IsMissedWhereTheRelayOffersNone) {
+    EXPECT_EQ(begun(with_login(true), "250 relay.example\r\n").error(), Errc::auth_unavailable);
+    EXPECT_EQ(begun(with_login(true), "250-relay.example\r\n250 AUTH GSSAPI\r\n").error(), Errc::auth_unavailable);
+}
+
+TEST(ClientLogin, ThatIsRefusedKeepsTheReply) {
+    for (const char* answer : {"535 5.7.8 wrong\r\n", "454 4.7.0 later\r\n", "250 fine\r\n", "421 bye\r\n"}) {
+        ClientSession session = begun(with_login(true), "250-relay.example\r\n250 AUTH PLAIN\r\n");
+        (void)session.take_output();
+        session.feed(answer);
+        EXPECT_EQ(session.error(), Errc::auth_failed) << answer;
+        EXPECT_EQ(session.refusal()->wire(), answer);
+    }
+}
+
+TEST(ClientLogin, IsNotBelievedBeforeTheRelayHasShownThatItKnowsThePassword) {
+    ClientSession session = begun(with_login(true), "250-relay.example\r\n250 AUTH SCRAM-SHA-256\r\n");
+    EXPECT_TRUE(session.take_output().starts_with("AUTH SCRAM-SHA-256 "));
+    session.feed("235 welcome, whoever you are\r\n");
+    EXPECT_EQ(session.error(), Errc::auth_failed);
+}
+
 }  // namespace
 }  // namespace weir::smtp

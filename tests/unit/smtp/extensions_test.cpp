@@ -92,5 +92,16 @@ TEST(MissingExtension, IsNamedWhenTheMessageWouldHaveToChange) {
     EXPECT_EQ(missing_extension(request, everything), "");
 }
 
+TEST(LoginOffer, IsReadFromTheSameReply) {
+    Reply ehlo(250, "relay.example");
+    for (const char* line : {"SIZE 1000", "starttls", "AUTH PLAIN  LOGIN", "AUTH=CRAM-MD5", "AUTHENTIC X"}) {
+        ehlo.lines.emplace_back(line);
+    }
+    const LoginOffer offer = parse_login_offer(ehlo);
+    EXPECT_TRUE(offer.starttls);
+    EXPECT_EQ(offer.mechanisms, (std::vector<std::string>{"PLAIN", "LOGIN", "CRAM-MD5"}));
+    EXPECT_FALSE(parse_login_offer(Reply(250, "STARTTLS")).starttls) << "the first line is a name";
+}
+
 }  // namespace
 }  // namespace weir::smtp
