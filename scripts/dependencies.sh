@@ -33,7 +33,7 @@ packages=(
     libbenchmark-dev libcli11-dev libfmt-dev libgmock-dev libgsasl-dev libgtest-dev libhiredis-dev libidn2-dev libpsl-dev
     libre2-dev libspdlog-dev libsqlite3-dev libssl-dev libyaml-cpp-dev prometheus-cpp-dev
 )
-testing=("${clang[@]}" curl gcovr postfix prometheus python3 swaks)
+testing=("${clang[@]}" curl gcovr libsasl2-modules openssl postfix prometheus python3 sasl2-bin swaks)
 
 case $1 in
     --build) ;;

@@ -48,12 +48,12 @@ run() {
 
 test_asan() {
     build asan
-    run asan --label-exclude '^(story|restart|tools|bench)$'
+    run asan --label-exclude '^(story|postfix|tools|bench)$'
 }
 
 test_tsan() {
     build tsan integration_tests telemetry_tests admin_tests
-    run tsan --tests-regex '^(integration|telemetry|admin)\.' --label-exclude '^restart$'
+    run tsan --tests-regex '^(integration|telemetry|admin)\.'
 }
 
 test_any() {
