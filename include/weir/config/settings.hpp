@@ -16,13 +16,7 @@
 
 namespace weir::config {
 
-/// A listening address with a port.
-struct Endpoint {
-    core::IpAddress address;
-    std::uint16_t port = 0;
-
-    bool operator==(const Endpoint&) const = default;
-};
+using Endpoint = core::SocketAddress;
 
 struct ListenSettings {
     Endpoint endpoint;
@@ -50,7 +44,7 @@ struct Settings {
     std::vector<core::Cidr> trusted_clients;
     unsigned workers = 1;
     UpstreamSettings upstream;
-    policy::Settings policy;            ///< the contract is its first limit, per relay
+    policy::Settings policy;  ///< the contract is its first limit, per relay
     std::optional<Endpoint> admin;
     LogSettings log;
     std::vector<std::string> warnings;  ///< FILE:LINE:COL: key: what has no effect, or is risky
