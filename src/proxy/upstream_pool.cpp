@@ -176,19 +176,24 @@ net::Task<Error> UpstreamPool::shake_hands(RelayConnection& connection, core::Du
 
 void UpstreamPool::on_connected(const RelayConnection& connection) {
     const RelayAddress& relay = connection.relay();
-    if (!relays_.on_connected(relay, connection.session().extensions())) return;
-    log_.event(telemetry::Level::info, "relay " + relay.text + " can be reached again");
-    // It may be preferred to those that idle connections lead to.
-    std::vector<RelayConnection> idle = std::move(idle_);
-    idle_.clear();
-    for (RelayConnection& other : idle) {
-        if (relays_.is_preferred(other.relay(), clock_.now())) {
-            idle_.push_back(std::move(other));
+    const bool is_back = relays_.on_connected(relay, connection.session().extensions());
+    if (is_back) log_.event(telemetry::Level::info, "relay " + relay.text + " can be reached again");
+    retire_less_preferred();
+}
+
+/// A relay that has just answered may be preferred to those that idle connections lead to.
+void UpstreamPool::retire_less_preferred() {
+    if (settings_->upstream.relays.size() < 2) return;
+    std::vector<RelayConnection> kept;
+    for (RelayConnection& connection : std::exchange(idle_, {})) {
+        if (relays_.is_preferred(connection.relay(), clock_.now())) {
+            kept.push_back(std::move(connection));
         } else {
-            count(other.relay(), 0, -1);
-            retire(std::move(other));
+            count(connection.relay(), 0, -1);
+            retire(std::move(connection));
         }
     }
+    idle_ = std::move(kept);
     idle_count_.store(idle_.size());
 }
 

@@ -103,6 +103,7 @@ private:
     void keep_or_close(RelayConnection connection);
     void retire(RelayConnection connection);
     void retire_oldest();
+    void retire_less_preferred();
     void shed_one();
     void reap_later();
     void count(const RelayAddress& relay, int busy, int idle);
