@@ -30,7 +30,8 @@ fi
 packages=(
     ccache cmake g++ ninja-build pkg-config python3-minimal
     "${boost[@]}"
-    libbenchmark-dev libcli11-dev libfmt-dev libgmock-dev libgsasl-dev libgtest-dev libhiredis-dev libidn2-dev libpsl-dev
+    libbenchmark-dev libc-ares-dev libcli11-dev libfmt-dev libgmock-dev libgsasl-dev libgtest-dev libhiredis-dev libidn2-dev
+    libpsl-dev
     libre2-dev libspdlog-dev libsqlite3-dev libssl-dev libyaml-cpp-dev prometheus-cpp-dev
 )
 testing=("${clang[@]}" curl gcovr libsasl2-modules openssl postfix prometheus python3 sasl2-bin swaks)

@@ -12,7 +12,9 @@ using namespace std::chrono_literals;
 constexpr std::string_view upstream_allowed = "write it as in {relays: [\"[smtp.isp.example]:587\"]}";
 constexpr std::string_view relays_allowed = "give one or a list of relays, as in \"[smtp.isp.example]:587\"";
 constexpr std::string_view contract_allowed = "write it as in {messages: 50000/day, recipients_per_message: 50}";
+constexpr std::string_view resolver_allowed = "give one or a list of name servers, as in 192.0.2.53:53";
 constexpr std::size_t max_relays = 64;
+constexpr std::size_t max_name_servers = 8;
 
 void read_relay(const Value& value, UpstreamSettings& upstream) {
     auto relay = read_parsed(value, parse_relay, relays_allowed);
@@ -40,6 +42,23 @@ void read_ehlo_name(const Value& value, UpstreamSettings& upstream) {
     } else {
         value.refuse("is not a host name; " + std::string(allowed));
     }
+}
+
+void read_name_server(const Value& value, UpstreamSettings& upstream) {
+    const auto server = read_parsed(value, parse_endpoint, resolver_allowed);
+    if (!server) return;
+    const bool is_known =
+        std::find(upstream.resolver.begin(), upstream.resolver.end(), *server) != upstream.resolver.end();
+    if (is_known) {
+        value.refuse("is listed twice");
+    } else {
+        upstream.resolver.push_back(*server);
+    }
+}
+
+void read_resolver(const Value& value, UpstreamSettings& upstream) {
+    upstream.resolver.clear();
+    read_list(value, resolver_allowed, max_name_servers, [&](const Value& item) { read_name_server(item, upstream); });
 }
 
 constexpr std::array contract_fields{
@@ -79,6 +98,7 @@ constexpr std::array upstream_fields{
                             [](const Value& value, UpstreamSettings& u) {
                                 read(value, {100ms, 1h}, u.idle_timeout);
                             }},
+    Field<UpstreamSettings>{"resolver", read_resolver},
     Field<UpstreamSettings>{
         "contract",
         [](const Value& value, UpstreamSettings& u) { read_map(value, contract_fields, contract_allowed, u.contract); },

@@ -53,6 +53,11 @@ bool Cidr::contains(const IpAddress& address) const {
     return keep_bits(address, length) == network;
 }
 
+std::string format_socket_address(const SocketAddress& address) {
+    const std::string host = format_ip(address.address);
+    return (address.address.is_v4() ? host : '[' + host + ']') + ':' + std::to_string(address.port);
+}
+
 Result<Cidr> parse_cidr(std::string_view text) {
     const auto slash = text.find('/');
     const auto address = parse_ip(text.substr(0, slash));

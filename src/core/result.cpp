@@ -45,6 +45,10 @@ public:
                 return "bad syntax";
             case Errc::out_of_range:
                 return "out of range";
+            case Errc::name_not_found:
+                return "no such host name";
+            case Errc::accepts_no_mail:
+                return "the domain accepts no mail (null MX)";
         }
         return "unknown error";
     }

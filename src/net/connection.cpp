@@ -4,10 +4,8 @@
 #include <array>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/buffer.hpp>
-#include <boost/asio/post.hpp>
 #include <boost/asio/ssl/error.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
 #include <optional>
@@ -265,29 +263,6 @@ void Connection::close() {
         if (error) break;
     }
     state_->end();
-}
-
-Task<core::Result<Connection>> connect(std::span<const tcp::endpoint> endpoints, core::Duration timeout) {
-    const auto executor = co_await asio::this_coro::executor;
-    Error last = Errc::relay_unreachable;
-    for (const tcp::endpoint& endpoint : endpoints) {
-        tcp::socket socket(executor);
-        asio::steady_timer timer(executor, timeout);
-        bool expired = false;
-        timer.async_wait([&](const Error& error) {
-            if (error) return;
-            expired = true;
-            Error ignored;
-            socket.cancel(ignored);
-        });
-        std::tie(last) = co_await socket.async_connect(endpoint, use_tuple);
-        timer.cancel();
-        // The handler refers to this frame: let it run before the frame goes on.
-        co_await asio::post(executor, asio::use_awaitable);
-        if (expired) last = Errc::timed_out;
-        if (!last) co_return Connection(std::move(socket));
-    }
-    co_return last;
 }
 
 }  // namespace weir::net

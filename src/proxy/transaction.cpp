@@ -51,7 +51,7 @@ net::Task<std::vector<Transaction::Answered>> Transaction::settle() {
             break;
         }
         const Queued& asked = queued_[answers.size()];
-        if (reply->code == 421) reusable_ = false;
+        if (reply->code == 421) on_farewell();
         if (reply->is_positive() && may_replace()) accepted_lines_.push_back(asked.line);
         answers.push_back({.slot = asked.slot, .reply = std::move(*reply), .is_mail = asked.is_mail, .by_relay = true});
     }
@@ -91,8 +91,10 @@ net::Task<Reply> Transaction::data() {
         data_open_ = true;
         accepted_lines_.clear();
         ++lease_->connection().messages;
-    } else if (reply->code < 400 || reply->code == 421) {
-        reusable_ = false;  // it says what cannot be said here, or goodbye
+    } else if (reply->code == 421) {
+        on_farewell();
+    } else if (reply->code < 400) {
+        reusable_ = false;  // it says what cannot be said here
     }
     co_return std::move(*reply);
 }
@@ -107,6 +109,7 @@ net::Task<> Transaction::body(std::string_view bytes) {
     lease_->connection().expect_reply();
     auto reply = co_await lease_->connection().read_reply(patience);
     if (reply && reply->code >= 400) {
+        if (reply->code == 421) on_farewell();
         drop(std::move(*reply));
     } else {
         fail(error);
@@ -124,7 +127,8 @@ net::Task<Reply> Transaction::end() {
         co_return Reply(451, "4.4.2 weir: delivery unknown, relay " + relay_ +
                                  " lost after the final dot: " + reply.error().message());
     }
-    if (reply->code < 200 || (reply->code >= 300 && reply->code < 400) || reply->code == 421) reusable_ = false;
+    if (reply->code == 421) on_farewell();
+    if (reply->code < 200 || (reply->code >= 300 && reply->code < 400)) reusable_ = false;
     co_return std::move(*reply);
 }
 
@@ -191,6 +195,13 @@ net::Task<bool> Transaction::replace_connection() {
         }
     }
     co_return true;
+}
+
+/// The reply goes to Postfix as it is: another relay of the same ISP would only be asked for what this one refused.
+/// The next messages go there.
+void Transaction::on_farewell() {
+    reusable_ = false;
+    pool_.on_farewell(lease_->connection().relay());
 }
 
 Reply Transaction::fail(const Error& error) {

@@ -88,6 +88,7 @@ private:
     std::size_t send_from(std::size_t first);
     net::Task<bool> replace_connection();
     [[nodiscard]] bool may_replace() const;
+    void on_farewell();
     smtp::Reply fail(const core::Error& error);
 
     UpstreamPool& pool_;

@@ -9,7 +9,7 @@
 #include <utility>
 
 #include "secret.hpp"
-#include "weir/net/resolver.hpp"
+#include "weir/net/route.hpp"
 
 namespace weir::proxy {
 
@@ -18,6 +18,12 @@ using core::Errc;
 using core::Error;
 
 namespace {
+
+// With the default connect_timeout that is a minute: Postfix waits five for the reply to MAIL.
+constexpr int all_relays = 3;
+
+// Each address of a relay may refuse us in its greeting; we do not ask all of a large site.
+constexpr unsigned most_greetings = 3;
 
 bool is_trouble_with_tls(const Error& error) {
     return error == Errc::tls_failed || error == Errc::tls_not_offered;
@@ -103,18 +109,26 @@ UpstreamPool::UpstreamPool(asio::any_io_executor executor, std::shared_ptr<const
       clock_(clock),
       metrics_(metrics),
       log_(log),
+      resolver_(executor_),
+      connector_(executor_),
       reaper_(executor_) {
+    resolver_.set_servers(settings_->upstream.resolver);
     budget_.add_pool(*this);
 }
 
 UpstreamPool::~UpstreamPool() = default;
 
 std::optional<UpstreamPool::Lease> UpstreamPool::try_acquire_idle() {
+    probe_if_due();
     while (!idle_.empty()) {
         RelayConnection connection = std::move(idle_.back());
         idle_.pop_back();
         idle_count_.store(idle_.size());
         count(connection.relay(), 0, -1);
+        if (!relays_.is_preferred(connection.relay(), clock_.now())) {
+            retire(std::move(connection));
+            continue;
+        }
         // A connection that was in use a moment ago is not looked at: should it be dead, the transaction finds out at
         // MAIL, and replaces it.
         constexpr core::Duration fresh_enough = std::chrono::milliseconds(100);
@@ -129,43 +143,51 @@ net::Task<core::Result<UpstreamPool::Lease>> UpstreamPool::acquire(bool fresh) {
     if (!fresh) {
         if (auto lease = try_acquire_idle()) co_return std::move(*lease);
     }
-    const std::shared_ptr<ConnectionWaiter> waiter = budget_.take_or_wait(*this);
-    if (waiter) {
-        waiter->timer.expires_after(settings_->upstream.wait_for_connection);
-        co_await waiter->timer.async_wait(asio::as_tuple(asio::use_awaitable));
-        if (budget_.give_up(waiter)) co_return Error(Errc::pool_saturated);
-        if (waiter->handed && !fresh && waiter->handed->is_fit_for_reuse()) {
-            co_return Lease(*this, std::move(*waiter->handed), true);
-        }
-        waiter->handed.reset();  // its permit serves for a new one
-    }
+    std::optional<RelayConnection> handed;
+    if (const Error error = co_await wait_for_turn(handed)) co_return error;
+    if (handed && !fresh && handed->is_fit_for_reuse()) co_return Lease(*this, std::move(*handed), true);
+    handed.reset();  // its permit serves for a new one
     co_return co_await connect();
 }
 
+/// Until one more connection may be open; perhaps it is open already.
+net::Task<Error> UpstreamPool::wait_for_turn(std::optional<RelayConnection>& handed) {
+    const std::shared_ptr<ConnectionWaiter> waiter = budget_.take_or_wait(*this);
+    if (!waiter) co_return Error();
+    waiter->timer.expires_after(settings_->upstream.wait_for_connection);
+    co_await waiter->timer.async_wait(asio::as_tuple(asio::use_awaitable));
+    if (budget_.give_up(waiter)) co_return Error(Errc::pool_saturated);
+    handed = std::move(waiter->handed);
+    co_return Error();
+}
+
 net::Task<core::Result<UpstreamPool::Lease>> UpstreamPool::connect() {
+    const core::TimePoint deadline = clock_.now() + all_relays * settings_->upstream.connect_timeout;
     for (const RelayAddress& relay : relays_.candidates(clock_.now())) {
-        auto connection = co_await connect_to(relay);
+        if (closing_ || clock_.now() >= deadline) break;
+        auto connection = co_await connect_to(relay, deadline);
         if (connection) co_return Lease(*this, std::move(*connection), false);
     }
     budget_.release();
     co_return Error(Errc::relay_unreachable);
 }
 
-net::Task<core::Result<RelayConnection>> UpstreamPool::connect_to(RelayAddress relay) {
+net::Task<core::Result<RelayConnection>> UpstreamPool::connect_to(RelayAddress relay, core::TimePoint deadline) {
     const auto settings = settings_;
     std::string why;
-    auto connection = co_await open(relay, settings, settings->tls, why);
+    auto connection = co_await open(relay, settings, settings->tls, deadline, why);
     const bool may_do_without = settings->upstream.tls.level == TlsSettings::Level::may;
     if (!connection && connection.error() == Errc::tls_failed && may_do_without) {
         log_.event_limited(
             telemetry::Level::warning, relay.text,
             "relay " + relay.text + ": " + why + "; going on in clear text, as upstream.tls.level allows");
-        connection = co_await open(relay, settings, nullptr, why);
+        connection = co_await open(relay, settings, nullptr, deadline, why);
     }
     if (connection) {
-        relays_.on_connected(relay, connection->session().extensions());
+        on_connected(*connection);
         co_return std::move(*connection);
     }
+    if (closing_) co_return connection.error();  // our own doing, which says nothing of the relay
     const bool is_login = connection.error() == Errc::auth_failed || connection.error() == Errc::secret_unavailable;
     metrics_.relay_replied(relay.text, is_login ? telemetry::ReplyClass::auth : telemetry::ReplyClass::system);
     log_.event_limited(telemetry::Level::warning, relay.text, "relay " + relay.text + " unreachable: " + why);
@@ -173,36 +195,95 @@ net::Task<core::Result<RelayConnection>> UpstreamPool::connect_to(RelayAddress r
     co_return connection.error();
 }
 
-/// One attempt, with TLS or without it. `why` says in words what the error means.
+/// To the first of the relay's addresses that not only accepts, but also greets us; with TLS or without it. `why` says
+/// in words what the error means.
 net::Task<core::Result<RelayConnection>> UpstreamPool::open(RelayAddress relay,
                                                             std::shared_ptr<const Settings> settings,
                                                             std::shared_ptr<const net::TlsClient> tls,
-                                                            std::string& why) {
+                                                            core::TimePoint deadline, std::string& why) {
     const core::Duration timeout = settings->upstream.connect_timeout;
     auto options = client_options(settings->upstream, tls != nullptr, why);
     if (!options) co_return options.error();
     const RelayConnection::Tls how = tls_towards(relay, settings->upstream, std::move(tls));
-    if (how.wrapper) options->is_encrypted = true;
-    const auto endpoints = co_await net::resolve(relay.host, relay.port, timeout);
-    Error error = endpoints ? Error() : endpoints.error();
-    why = error.message();
-    if (error) co_return error;
-    auto socket = co_await net::connect(*endpoints, timeout);
-    if (!socket) {
-        why = socket.error().message();
-        co_return socket.error();
-    }
-    RelayConnection connection(std::move(*socket), relay, *std::move(options));
-    error = co_await connection.handshake(how, timeout, clock_);
-    if (error) {
+    options->is_encrypted = how.wrapper;
+    net::Route::Target target{.host = relay.host, .port = relay.port, .lookup_mx = relay.lookup_mx};
+    net::Route route(resolver_, connector_, std::move(target));
+    Error error;
+    for (unsigned i = 0; i < most_greetings && (i == 0 || clock_.now() < deadline); ++i) {
+        auto socket = co_await route.next(timeout, deadline);
+        if (!socket) {
+            // What a relay said explains more than that there are no further addresses.
+            if (!error) why = socket.error().message();
+            if (!error) error = socket.error();
+            break;
+        }
+        RelayConnection connection(std::move(*socket), relay, *options);
+        error = co_await shake_hands(connection, how, timeout);
+        if (!error) {
+            connection.made_by = settings;
+            co_return std::move(connection);
+        }
         why = connection.problem(error);
-        co_return error;
+        if (is_trouble_with_login(error)) break;  // another of its addresses would only count one more wrong password
     }
-    connection.made_by = settings;
+    co_return error;
+}
+
+net::Task<Error> UpstreamPool::shake_hands(RelayConnection& connection, const RelayConnection::Tls& tls,
+                                           core::Duration timeout) {
+    const auto place = greeting_.insert(greeting_.end(), &connection);
+    const Error error = co_await connection.handshake(tls, timeout, clock_);
+    greeting_.erase(place);
+    co_return error;
+}
+
+void UpstreamPool::on_connected(const RelayConnection& connection) {
+    const RelayAddress& relay = connection.relay();
+    const bool is_back = relays_.on_connected(relay, connection.session().extensions());
     if (connection.transport().is_encrypted()) {
         metrics_.relay_tls_handshake(relay.text, connection.transport().is_tls_session_resumed());
     }
-    co_return std::move(connection);
+    if (is_back) log_.event(telemetry::Level::info, "relay " + relay.text + " can be reached again");
+    retire_less_preferred();
+}
+
+/// A relay that has just answered may be preferred to those that idle connections lead to.
+void UpstreamPool::retire_less_preferred() {
+    if (settings_->upstream.relays.size() < 2) return;
+    std::vector<RelayConnection> kept;
+    for (RelayConnection& connection : std::exchange(idle_, {})) {
+        if (relays_.is_preferred(connection.relay(), clock_.now())) {
+            kept.push_back(std::move(connection));
+        } else {
+            count(connection.relay(), 0, -1);
+            retire(std::move(connection));
+        }
+    }
+    idle_ = std::move(kept);
+    idle_count_.store(idle_.size());
+}
+
+void UpstreamPool::ask(RelayAddress relay) {
+    asio::co_spawn(executor_, ask_and_keep(std::move(relay)), asio::detached);
+}
+
+net::Task<> UpstreamPool::ask_and_keep(RelayAddress relay) {
+    std::optional<RelayConnection> handed;
+    if (co_await wait_for_turn(handed)) co_return;
+    handed.reset();
+    const core::TimePoint deadline = clock_.now() + all_relays * settings_->upstream.connect_timeout;
+    auto connection = co_await connect_to(std::move(relay), deadline);
+    if (connection) {
+        keep_or_close(std::move(*connection));
+    } else {
+        budget_.release();
+    }
+}
+
+/// While a relay less preferred does the work, no message has to wait for the other to be tried again.
+void UpstreamPool::probe_if_due() {
+    if (settings_->upstream.relays.size() < 2) return;
+    if (auto relay = relays_.take_probe(clock_.now())) ask(std::move(*relay));
 }
 
 smtp::Reply UpstreamPool::refusal_for(const Error& error) const {
@@ -217,6 +298,7 @@ smtp::Reply UpstreamPool::refusal_for(const Error& error) const {
 void UpstreamPool::keep_or_close(RelayConnection connection) {
     const bool is_worn = connection.messages >= settings_->upstream.max_messages_per_connection;
     if (is_worn || !is_as_configured(connection) || closing_) return retire(std::move(connection));
+    if (!relays_.is_preferred(connection.relay(), clock_.now())) return retire(std::move(connection));
     switch (budget_.offer(*this, connection)) {
         case ConnectionBudget::Fate::handed_on:
             return;
@@ -240,7 +322,8 @@ bool UpstreamPool::is_as_configured(const RelayConnection& connection) const {
     const UpstreamSettings& then = connection.made_by->upstream;
     const UpstreamSettings& now = settings_->upstream;
     const bool is_listed = std::find(now.relays.begin(), now.relays.end(), connection.relay()) != now.relays.end();
-    return is_listed && then.tls == now.tls && then.auth == now.auth && then.ehlo_name == now.ehlo_name;
+    return is_listed && then.resolver == now.resolver && then.tls == now.tls && then.auth == now.auth &&
+           then.ehlo_name == now.ehlo_name;
 }
 
 /// Closes in the background; the permit is free when the relay has closed too.
@@ -268,6 +351,7 @@ void UpstreamPool::retire_oldest() {
 
 void UpstreamPool::set_settings(std::shared_ptr<const Settings> settings) {
     settings_ = std::move(settings);
+    resolver_.set_servers(settings_->upstream.resolver);
     std::vector<RelayConnection> idle = std::move(idle_);
     idle_.clear();
     idle_count_.store(0);
@@ -281,6 +365,14 @@ void UpstreamPool::close_idle() {
     closing_ = true;
     while (!idle_.empty()) retire_oldest();
     reaper_.cancel();
+    stop_connecting();
+}
+
+void UpstreamPool::stop_connecting() {
+    closing_ = true;
+    resolver_.stop();
+    connector_.stop();
+    for (RelayConnection* connection : greeting_) connection->cancel();
 }
 
 void UpstreamPool::ask_to_shed() {

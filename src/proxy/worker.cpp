@@ -171,16 +171,12 @@ void Worker::learn_extensions() {
 }
 
 net::Task<> Worker::learn() {
-    constexpr core::Duration pause = std::chrono::seconds(1);
-    while (!draining_ && !shared_.relays.is_known()) {
-        auto lease = co_await pool_.acquire(/*fresh=*/false);
-        if (lease) {
-            lease->give_back();
-            co_return;
-        }
+    constexpr core::Duration pause = std::chrono::milliseconds(250);
+    do {
+        for (RelayAddress& relay : shared_.relays.take_unheard(shared_.parts.clock.now())) pool_.ask(std::move(relay));
         learn_again_.expires_after(pause);
         co_await learn_again_.async_wait(asio::as_tuple(asio::use_awaitable));
-    }
+    } while (!draining_ && !shared_.relays.is_known());
 }
 
 void Worker::apply(std::shared_ptr<const Settings> settings) {
@@ -204,6 +200,7 @@ void Worker::begin_drain(core::Duration grace) {
     grace_.async_wait([this](const Error& error) {
         if (error) return;
         for (SessionDriver* session : sessions_) session->abort();
+        pool_.stop_connecting();
     });
     // Connections that stop() has just taken off the backlog are served first: their coroutines are queued already.
     asio::post(context_, [this] { leave_when_done(); });

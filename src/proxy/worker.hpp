@@ -54,7 +54,7 @@ public:
     void apply(std::shared_ptr<const Settings> settings);
     void drain(core::Duration grace);
 
-    /// Opens a connection to learn what the relay offers, again and again until that has worked.
+    /// Asks every relay that has not been heard yet what it offers, again and again until one has answered.
     void learn_extensions();
 
     // For the sessions, on the worker's thread.

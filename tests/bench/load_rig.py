@@ -6,7 +6,8 @@
 Postfix's smtp-source sends, its smtp-sink receives; what is measured is the proxy in between: CPU seconds of its
 process (from /proc) and messages a second. Absolute figures depend on the machine; the ratio to HAProxy in the same
 round is what carries over, so rounds interleave the contenders and medians are printed. With --idle N it also holds N
-idle sessions and prints the resident memory that each costs.
+idle sessions and prints the resident memory that each costs. With --tls the proxies speak TLS to the sink (another HAProxy
+stands before it), Weir both with connections that it keeps and with one for each message.
 """
 
 import argparse
@@ -39,10 +40,14 @@ backend sink
     server sink 127.0.0.1:{sink}
 """
 
+# The same with TLS towards the sink, and the end of that TLS before it.
+HAPROXY_TLS = HAPROXY.replace("server sink 127.0.0.1:{sink}", "server sink 127.0.0.1:{tls} ssl verify none")
+TLS_SINK = HAPROXY.replace("bind 127.0.0.1:{listen}", "bind 127.0.0.1:{listen} ssl crt {certificate}")
+
 # Limits are on, and wide enough that nothing is held: their cost is part of what is measured.
 WEIR = """
 listen: ["127.0.0.1:{listen}"]
-upstream: {{relays: ["[127.0.0.1]:{sink}"], max_connections: 60, max_messages_per_connection: 100000}}
+upstream: {{relays: ["[127.0.0.1]:{sink}"], max_connections: 60, max_messages_per_connection: {messages}, tls: {tls}}}
 limits:
   - {{name: client, per: client, messages: 1000000/s, recipients: 1000000/s, new_sender_domains: 1000/s}}
   - {{name: sender-domain, per: [client, sender_domain], messages: 1000000/s}}
@@ -116,13 +121,15 @@ def measure(contenders: list[Contender], scenario: dict, rounds: int) -> None:
             cost, rate = contender.run(scenario)
             costs[contender.name].append(cost)
             rates[contender.name].append(rate)
-    ratios = [w / h for w, h in zip(costs["weir"], costs["haproxy"]) if h > 0]
     print(f"\n{scenario['name']}: {scenario['messages']} messages of {scenario['size']} bytes, "
           f"{scenario['sessions']} at once, {rounds} rounds")
     for name in costs:
         cpu = f"{statistics.median(costs[name]):8.1f} us CPU a message" if name != "none" else " " * 26
-        print(f"  {name:8} {cpu}  {statistics.median(rates[name]):9.0f} messages/s")
-    print(f"  weir / haproxy, CPU: median {statistics.median(ratios):.2f} (min {min(ratios):.2f}, max {max(ratios):.2f})")
+        print(f"  {name:14} {cpu}  {statistics.median(rates[name]):9.0f} messages/s")
+    for name in (name for name in costs if name.startswith("weir")):
+        ratios = [w / h for w, h in zip(costs[name], costs["haproxy"]) if h > 0]
+        print(f"  {name} / haproxy, CPU: median {statistics.median(ratios):.2f} (min {min(ratios):.2f}, "
+              f"max {max(ratios):.2f})")
 
 
 def hold_idle(contender: Contender, count: int) -> None:
@@ -141,48 +148,92 @@ def hold_idle(contender: Contender, count: int) -> None:
         connection.close()
 
 
+SCENARIOS = [
+    {"name": "connection per message", "sessions": 10, "share": 1, "size": 4096, "keep": False},
+    {"name": "connection per message", "sessions": 50, "share": 1, "size": 4096, "keep": False},
+    {"name": "kept connections", "sessions": 10, "share": 4, "size": 4096, "keep": True},
+    {"name": "kept connections", "sessions": 50, "share": 4, "size": 4096, "keep": True},
+    {"name": "large messages", "sessions": 4, "share": 0.1, "size": 1_000_000, "keep": True},
+]
+
+
+class Rig:
+    """The sink and the proxies before it. All are stopped at the end."""
+
+    def __init__(self, weir: str) -> None:
+        self._weir = weir
+        self._directory = pathlib.Path(tempfile.mkdtemp(prefix="weir-bench-"))
+        self._processes: list[subprocess.Popen] = []
+        self._sink = free_port()
+        as_nobody = ["-u", "nobody"] if os.geteuid() == 0 else []
+        self._start("sink", ["smtp-sink", *as_nobody, f"{LOOPBACK}:{self._sink}", "1024"], self._sink)
+
+    def stop(self) -> None:
+        for process in self._processes:
+            process.terminate()
+            process.wait()
+
+    def plain(self) -> list[Contender]:
+        return [self._haproxy("haproxy", HAPROXY), self._start_weir("weir", "{level: none}", 100_000, self._sink),
+                Contender("none", self._sink, None)]
+
+    def with_tls(self) -> list[Contender]:
+        certificate = self._directory / "both.pem"
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+                        "-days", "2", "-subj", "/CN=sink", "-out", certificate, "-keyout", certificate.with_suffix(".key")],
+                       check=True, capture_output=True)
+        certificate.write_text(certificate.read_text() + certificate.with_suffix(".key").read_text())
+        tls_sink = self._haproxy("tls-sink", TLS_SINK, certificate=certificate).port
+        level = "{level: encrypt, wrapper: true}"
+        return [self._haproxy("haproxy", HAPROXY_TLS, tls=tls_sink), self._start_weir("weir", level, 100_000, tls_sink),
+                self._start_weir("weir, not kept", level, 1, tls_sink)]
+
+    def _haproxy(self, name: str, config: str, **words: object) -> Contender:
+        port = free_port()
+        file = self._directory / f"{name}.cfg"
+        file.write_text(config.format(listen=port, sink=self._sink, **words))
+        return self._start(name, ["haproxy", "-f", str(file)], port)
+
+    def _start_weir(self, name: str, tls: str, messages: int, relay: int) -> Contender:
+        port = free_port()
+        file = self._directory / f"{name}.yaml"
+        file.write_text(WEIR.format(listen=port, sink=relay, admin=free_port(), messages=messages, tls=tls))
+        return self._start(name, [self._weir, "run", "--config", str(file)], port)
+
+    def _start(self, name: str, command: list[str], port: int) -> Contender:
+        process = start(command, self._directory / f"{name}.log")
+        self._processes.append(process)
+        wait_for_port(port)
+        return Contender(name, port, process)
+
+
+def print_memory(contenders: list[Contender], when: str) -> None:
+    figures = [f"{c.name} {resident_kib(c.process.pid)} KiB" for c in contenders if c.process]
+    print(f"\nresident {when}: {', '.join(figures)}")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--weir", default="build/release/weir")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--messages", type=int, default=4000)
     parser.add_argument("--idle", type=int, default=0)
+    parser.add_argument("--tls", action="store_true")
     parser.add_argument("--only", default="", help="scenarios whose name holds this")
     options = parser.parse_args()
     resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
-    directory = pathlib.Path(tempfile.mkdtemp(prefix="weir-bench-"))
-    sink, haproxy, weir, admin = (free_port() for _ in range(4))
-    (directory / "haproxy.cfg").write_text(HAPROXY.format(listen=haproxy, sink=sink))
-    (directory / "weir.yaml").write_text(WEIR.format(listen=weir, sink=sink, admin=admin))
-    processes = []
+    rig = Rig(options.weir)
     try:
-        processes.append(start(["smtp-sink", *(["-u", "nobody"] if os.geteuid() == 0 else []), f"{LOOPBACK}:{sink}", "1024"], directory / "sink.log"))
-        wait_for_port(sink)
-        processes.append(start(["haproxy", "-f", str(directory / "haproxy.cfg")], directory / "haproxy.log"))
-        processes.append(start([options.weir, "run", "--config", str(directory / "weir.yaml")], directory / "weir.log"))
-        wait_for_port(haproxy)
-        wait_for_port(weir)
-        contenders = [Contender("haproxy", haproxy, processes[1]), Contender("weir", weir, processes[2]),
-                      Contender("none", sink, None)]
-        print(f"resident at start: weir {resident_kib(processes[2].pid)} KiB, haproxy {resident_kib(processes[1].pid)} KiB")
-        scenarios = [
-            {"name": "connection per message", "sessions": 10, "messages": options.messages, "size": 4096, "keep": False},
-            {"name": "connection per message", "sessions": 50, "messages": options.messages, "size": 4096, "keep": False},
-            {"name": "kept connections", "sessions": 10, "messages": options.messages * 4, "size": 4096, "keep": True},
-            {"name": "kept connections", "sessions": 50, "messages": options.messages * 4, "size": 4096, "keep": True},
-            {"name": "large messages", "sessions": 4, "messages": options.messages // 10, "size": 1_000_000, "keep": True},
-        ]
-        for scenario in (s for s in scenarios if options.only in s["name"]):
-            measure(contenders, scenario, options.rounds)
-        print(f"\nresident after the load: weir {resident_kib(processes[2].pid)} KiB, "
-              f"haproxy {resident_kib(processes[1].pid)} KiB")
+        contenders = rig.with_tls() if options.tls else rig.plain()
+        print_memory(contenders, "at the start")
+        for scenario in (s for s in SCENARIOS if options.only in s["name"]):
+            measure(contenders, {**scenario, "messages": int(options.messages * scenario["share"])}, options.rounds)
+        print_memory(contenders, "after the load")
         if options.idle:
             for contender in contenders[:2]:
                 hold_idle(contender, options.idle)
     finally:
-        for process in processes:
-            process.terminate()
-            process.wait()
+        rig.stop()
 
 
 if __name__ == "__main__":

@@ -121,6 +121,8 @@ TEST_F(TlsToRelay, ALargeBodyArrivesUnchanged) {
 TEST_F(TlsToRelay, ConnectionsAreKeptAndSessionsResumed) {
     relay_.use_tls(ca_.issue({"IP:127.0.0.1"}));
     start(secure(), /*messages=*/"5");
+    // The connection that was made to learn what the relay offers is back in the pool.
+    weir_->wait_for_metric("weir_relay_connections", {{"state", "idle"}}, 1);
     for (int i = 0; i < 12; ++i) EXPECT_EQ(deliver().code, 250);
     EXPECT_EQ(relay_.connections(), 3U);
     EXPECT_EQ(weir_->metric("weir_relay_tls_handshakes_total", {{"resumed", "false"}}), 1);

@@ -80,6 +80,8 @@ std::string Transaction::sender() const {
 
 // What the threads share, and the one lock around it.
 struct FakeUpstream::State {
+    State(const std::string& address, std::uint16_t number) : port(address, number) {}
+
     const ReservedPort port;
 
     std::mutex mutex;
@@ -301,7 +303,8 @@ private:
     int awaiting_login_line_ = 0;
 };
 
-FakeUpstream::FakeUpstream() : state_(std::make_shared<State>()) {
+FakeUpstream::FakeUpstream(const std::string& address, std::uint16_t port)
+    : state_(std::make_shared<State>(address, port)) {
     listen_again();
 }
 
@@ -318,7 +321,7 @@ std::uint16_t FakeUpstream::port() const {
 }
 
 std::string FakeUpstream::address() const {
-    return "[127.0.0.1]:" + std::to_string(port());
+    return '[' + state_->port.address() + "]:" + std::to_string(port());
 }
 
 void FakeUpstream::on(Stage stage, Reaction reaction) {

@@ -89,14 +89,14 @@ public:
     /// What to do, or nothing: then older rules are asked, and at last the default acts.
     using Rule = std::function<std::optional<Reaction>(const Step&)>;
 
-    /// Listens on a free port.
-    FakeUpstream();
+    /// Listens on a free port, or on this one.
+    explicit FakeUpstream(const std::string& address = "127.0.0.1", std::uint16_t port = 0);
     ~FakeUpstream();
     FakeUpstream(const FakeUpstream&) = delete;
     FakeUpstream& operator=(const FakeUpstream&) = delete;
 
     [[nodiscard]] std::uint16_t port() const;
-    [[nodiscard]] std::string address() const;  ///< "[127.0.0.1]:PORT", as `upstream.relays` takes it
+    [[nodiscard]] std::string address() const;  ///< "[ADDRESS]:PORT", as `upstream.relays` takes it
 
     // The script. The newest rule is asked first.
     void on(Stage stage, Reaction reaction);    ///< from now on

@@ -24,23 +24,49 @@ namespace {
     throw std::system_error(number, std::generic_category(), what);
 }
 
-sockaddr_in loopback(std::uint16_t port, const std::string& address = "127.0.0.1") {
-    sockaddr_in result{};
-    result.sin_family = AF_INET;
-    result.sin_port = htons(port);
-    if (inet_pton(AF_INET, address.c_str(), &result.sin_addr) != 1) throw TestFailure("not an address: " + address);
+/// Where a socket is bound, or connects to.
+struct Address {
+    sockaddr_storage bytes{};
+    socklen_t size = 0;
+
+    [[nodiscard]] const sockaddr* get() const { return reinterpret_cast<const sockaddr*>(&bytes); }
+};
+
+Address loopback(std::uint16_t port, const std::string& address = "127.0.0.1") {
+    Address result;
+    auto* v4 = reinterpret_cast<sockaddr_in*>(&result.bytes);
+    auto* v6 = reinterpret_cast<sockaddr_in6*>(&result.bytes);
+    if (inet_pton(AF_INET, address.c_str(), &v4->sin_addr) == 1) {
+        v4->sin_family = AF_INET;
+        v4->sin_port = htons(port);
+        result.size = sizeof *v4;
+    } else if (inet_pton(AF_INET6, address.c_str(), &v6->sin6_addr) == 1) {
+        v6->sin6_family = AF_INET6;
+        v6->sin6_port = htons(port);
+        result.size = sizeof *v6;
+    } else {
+        throw TestFailure("not an address: " + address);
+    }
     return result;
 }
 
-void bind_to(const Socket& socket, const sockaddr_in& address) {
-    if (::bind(socket.descriptor(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
-        throw_errno("bind");
+void bind_to(const Socket& socket, const Address& address) {
+    if (::bind(socket.descriptor(), address.get(), address.size) != 0) throw_errno("bind");
 }
 
-Socket new_socket() {
-    const int descriptor = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+Socket new_socket(const std::string& address = "127.0.0.1", int type = SOCK_STREAM) {
+    const int family = address.find(':') == std::string::npos ? AF_INET : AF_INET6;
+    const int descriptor = ::socket(family, type | SOCK_CLOEXEC, 0);
     if (descriptor < 0) throw_errno("socket");
     return Socket(descriptor);
+}
+
+std::uint16_t port_of(const Socket& socket) {
+    sockaddr_storage bound{};
+    socklen_t size = sizeof bound;
+    if (::getsockname(socket.descriptor(), reinterpret_cast<sockaddr*>(&bound), &size) != 0) throw_errno("getsockname");
+    return ntohs(bound.ss_family == AF_INET ? reinterpret_cast<sockaddr_in*>(&bound)->sin_port
+                                            : reinterpret_cast<sockaddr_in6*>(&bound)->sin6_port);
 }
 
 void set_option(const Socket& socket, int level, int option) {
@@ -65,11 +91,21 @@ Socket& Socket::operator=(Socket&& other) noexcept {
 Socket Socket::connect(std::uint16_t port, const std::string& source) {
     Socket socket = new_socket();
     bind_to(socket, loopback(0, source));
-    const sockaddr_in peer = loopback(port);
-    if (::connect(socket.descriptor(), reinterpret_cast<const sockaddr*>(&peer), sizeof peer) != 0)
+    const Address peer = loopback(port);
+    if (::connect(socket.descriptor(), peer.get(), peer.size) != 0)
         throw_errno("connect to port " + std::to_string(port));
     set_option(socket, IPPROTO_TCP, TCP_NODELAY);
     return socket;
+}
+
+Socket Socket::datagram() {
+    Socket socket = new_socket("127.0.0.1", SOCK_DGRAM);
+    bind_to(socket, loopback(0));
+    return socket;
+}
+
+std::uint16_t Socket::local_port() const {
+    return port_of(*this);
 }
 
 std::optional<Socket> Socket::accept() const {
@@ -152,24 +188,33 @@ void Socket::wait_for(short events) const {
     if (ready == 0) throw TestFailure(events == POLLIN ? "nothing arrived in time" : "the peer does not read");
 }
 
-ReservedPort::ReservedPort() : holder_(new_socket()) {
-    bind_to(holder_, loopback(0));
-    sockaddr_in bound{};
-    socklen_t size = sizeof bound;
-    if (::getsockname(holder_.descriptor(), reinterpret_cast<sockaddr*>(&bound), &size) != 0)
-        throw_errno("getsockname");
-    number_ = ntohs(bound.sin_port);
+ReservedPort::ReservedPort(std::string address, std::uint16_t port)
+    : address_(std::move(address)), holder_(new_socket(address_)) {
+    bind_to(holder_, loopback(port, address_));
+    number_ = port_of(holder_);
     // Only now: the port was chosen as one that is free for a socket that shares with nobody.
     set_option(holder_, SOL_SOCKET, SO_REUSEADDR);
     set_option(holder_, SOL_SOCKET, SO_REUSEPORT);
 }
 
-Socket ReservedPort::listen() const {
-    Socket socket = new_socket();
+Socket ReservedPort::listen(int backlog) const {
+    Socket socket = new_socket(address_);
     set_option(socket, SOL_SOCKET, SO_REUSEADDR);
-    bind_to(socket, loopback(number_));
-    if (::listen(socket.descriptor(), SOMAXCONN) != 0) throw_errno("listen");
+    bind_to(socket, loopback(number_, address_));
+    if (::listen(socket.descriptor(), backlog) != 0) throw_errno("listen");
     return socket;
+}
+
+std::string ReservedPort::text() const {
+    const bool is_v4 = address_.find(':') == std::string::npos;
+    return (is_v4 ? address_ : '[' + address_ + ']') + ':' + std::to_string(number_);
+}
+
+BlackHole::BlackHole(const std::string& address, std::uint16_t port)
+    : port_(address, port), listener_(port_.listen(/*backlog=*/0)), filler_(new_socket(address)) {
+    // One connection that nobody accepts, and the kernel answers no further one.
+    const Address full = loopback(port_.number(), address);
+    if (::connect(filler_.descriptor(), full.get(), full.size) != 0) throw_errno("connect");
 }
 
 }  // namespace weir::test

@@ -43,6 +43,11 @@ public:
     /// To 127.0.0.1:`port`, from `source`: any address in 127.0.0.0/8 will do.
     [[nodiscard]] static Socket connect(std::uint16_t port, const std::string& source = "127.0.0.1");
 
+    /// A UDP socket of 127.0.0.1, on a free port.
+    [[nodiscard]] static Socket datagram();
+
+    [[nodiscard]] std::uint16_t local_port() const;
+
     /// The next connection to this listening socket; none after shut_down().
     [[nodiscard]] std::optional<Socket> accept() const;
 
@@ -86,22 +91,40 @@ private:
     std::shared_ptr<Tls> tls_;
 };
 
-/// A free TCP port of 127.0.0.1, kept from everybody else, while the process under test can still listen on it.
+/// A free TCP port of a loopback address, kept from everybody else, while the process under test can still listen on
+/// it.
 ///
 /// The port is bound but not listened on: nobody is given it by chance, connecting to it is refused, and a listener
 /// with SO_REUSEADDR (Asio's default) or SO_REUSEPORT may take it.
 class ReservedPort {
 public:
-    ReservedPort();
+    /// `port` 0: any. A name with several addresses has the same port on all of them.
+    explicit ReservedPort(std::string address = "127.0.0.1", std::uint16_t port = 0);
 
     [[nodiscard]] std::uint16_t number() const { return number_; }
+    [[nodiscard]] const std::string& address() const { return address_; }
+    [[nodiscard]] std::string text() const;  ///< "127.0.0.1:PORT", "[::1]:PORT"
 
     /// A socket that listens on it.
-    [[nodiscard]] Socket listen() const;
+    [[nodiscard]] Socket listen(int backlog = 4096) const;
 
 private:
+    std::string address_;
     Socket holder_;
     std::uint16_t number_ = 0;
+};
+
+/// An address that swallows packets: it neither accepts nor refuses a connection.
+class BlackHole {
+public:
+    explicit BlackHole(const std::string& address, std::uint16_t port = 0);
+
+    [[nodiscard]] std::uint16_t port() const { return port_.number(); }
+
+private:
+    ReservedPort port_;
+    Socket listener_;
+    Socket filler_;
 };
 
 }  // namespace weir::test

@@ -16,13 +16,7 @@
 
 namespace weir::config {
 
-/// A listening address with a port.
-struct Endpoint {
-    core::IpAddress address;
-    std::uint16_t port = 0;
-
-    bool operator==(const Endpoint&) const = default;
-};
+using Endpoint = core::SocketAddress;
 
 /// What a listener answers STARTTLS with. PEM files, read at the start and at every reload.
 struct ListenTls {

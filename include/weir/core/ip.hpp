@@ -29,6 +29,17 @@ struct IpAddress {
 /// The address with all bits after the prefix cleared. `v4_length` counts from 0 to 32, `v6_length` from 0 to 128.
 [[nodiscard]] IpAddress masked(const IpAddress& address, unsigned v4_length, unsigned v6_length);
 
+/// An address and a port.
+struct SocketAddress {
+    IpAddress address;
+    std::uint16_t port = 0;
+
+    bool operator==(const SocketAddress&) const = default;
+};
+
+/// "192.0.2.1:53", "[2001:db8::1]:53".
+[[nodiscard]] std::string format_socket_address(const SocketAddress& address);
+
 /// A network: 192.0.2.0/24, 2001:db8::/32, or a single address.
 struct Cidr {
     IpAddress network;

@@ -31,6 +31,8 @@ enum class Errc : std::uint8_t {
     secret_unavailable,  ///< the file or variable with the password cannot be read, or is empty
     bad_syntax,          ///< text that a parser could not read
     out_of_range,        ///< a number or a name outside what is allowed
+    name_not_found,      ///< the name service says that there is no such name, or no address behind it
+    accepts_no_mail,     ///< the domain says so itself, by a null MX (RFC 7505)
 };
 
 /// The category behind Errc, named "weir".

@@ -77,8 +77,4 @@ private:
     std::shared_ptr<State> state_;
 };
 
-/// Connects to the first endpoint that answers. Errors as above.
-Task<core::Result<Connection>> connect(std::span<const boost::asio::ip::tcp::endpoint> endpoints,
-                                       core::Duration timeout);
-
 }  // namespace weir::net

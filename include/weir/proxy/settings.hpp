@@ -77,6 +77,7 @@ struct UpstreamSettings {
     core::Duration connect_timeout = std::chrono::seconds(20);
     core::Duration wait_for_connection = std::chrono::seconds(20);
     core::Duration idle_timeout = std::chrono::seconds(30);
+    std::vector<core::SocketAddress> resolver;  ///< name servers; empty: those of /etc/resolv.conf
     ContractSettings contract;
 
     bool operator==(const UpstreamSettings&) const = default;

@@ -83,6 +83,7 @@ upstream:
   connect_timeout: 5s
   wait_for_connection: 0
   idle_timeout: 1m30s
+  resolver: [192.0.2.53:53, "[2001:db8::53]:5353"]
 limits: []
 )");
     EXPECT_THAT(settings.listen, ElementsAre(ListenSettings{endpoint("192.0.2.1", 25), "default"},
@@ -102,6 +103,7 @@ limits: []
     EXPECT_EQ(settings.upstream.connect_timeout, 5s);
     EXPECT_EQ(settings.upstream.wait_for_connection, 0s);
     EXPECT_EQ(settings.upstream.idle_timeout, 90s);
+    EXPECT_THAT(settings.upstream.resolver, ElementsAre(endpoint("192.0.2.53", 53), endpoint("2001:db8::53", 5353)));
     EXPECT_THAT(settings.policy.limits, IsEmpty());
 }
 

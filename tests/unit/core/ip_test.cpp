@@ -49,6 +49,11 @@ TEST(FormatIp, IsReadBackAsTheSameAddress) {
     }
 }
 
+TEST(FormatSocketAddress, PutsBracketsAroundIPv6) {
+    EXPECT_EQ(format_socket_address({ip("192.0.2.1"), 53}), "192.0.2.1:53");
+    EXPECT_EQ(format_socket_address({ip("2001:db8::1"), 5353}), "[2001:db8::1]:5353");
+}
+
 TEST(Masked, KeepsTheBitsOfItsOwnFamilyOnly) {
     EXPECT_EQ(masked(ip("192.0.2.77"), 24, 64), ip("192.0.2.0"));
     EXPECT_EQ(masked(ip("192.0.2.77"), 32, 64), ip("192.0.2.77"));
