@@ -5,17 +5,17 @@
 namespace weir::proxy {
 
 using core::Error;
+using Clock = core::TimePoint::clock;
 
 RelayConnection::RelayConnection(net::Connection connection, RelayAddress relay, std::string ehlo_name)
     : connection_(std::move(connection)), relay_(std::move(relay)), session_(std::move(ehlo_name)) {}
 
 net::Task<Error> RelayConnection::handshake(core::Duration timeout) {
+    const auto deadline = Clock::now() + timeout;
     while (!session_.is_ready()) {
         if (session_.error()) co_return session_.error();
-        if (const Error error = co_await flush(timeout)) co_return error;
-        const auto bytes = co_await connection_.read_some(timeout);
-        if (!bytes) co_return bytes.error();
-        session_.feed({bytes->data(), bytes->size()});
+        if (const Error error = co_await flush(deadline - Clock::now())) co_return error;
+        if (const Error error = co_await read(deadline)) co_return error;
     }
     co_return Error();
 }
@@ -27,14 +27,20 @@ net::Task<Error> RelayConnection::flush(core::Duration timeout) {
 }
 
 net::Task<core::Result<smtp::Reply>> RelayConnection::read_reply(core::Duration timeout) {
+    const auto deadline = Clock::now() + timeout;
     if (const Error error = co_await flush(timeout)) co_return error;
     for (;;) {
         if (auto reply = session_.take_reply()) co_return std::move(*reply);
         if (session_.error()) co_return session_.error();
-        const auto bytes = co_await connection_.read_some(timeout);
-        if (!bytes) co_return bytes.error();
-        session_.feed({bytes->data(), bytes->size()});
+        if (const Error error = co_await read(deadline)) co_return error;
     }
+}
+
+net::Task<Error> RelayConnection::read(core::TimePoint deadline) {
+    const auto bytes = co_await connection_.read_some(deadline - Clock::now());
+    if (!bytes) co_return bytes.error();
+    session_.feed({bytes->data(), bytes->size()});
+    co_return Error();
 }
 
 net::Task<Error> RelayConnection::write_body(std::string_view bytes, core::Duration timeout) {
@@ -47,8 +53,9 @@ bool RelayConnection::is_fit_for_reuse() {
 
 net::Task<> RelayConnection::quit() {
     constexpr core::Duration patience = std::chrono::seconds(5);
+    const auto deadline = Clock::now() + patience;
     connection_.write_now("QUIT\r\n");
-    while (co_await connection_.read_some(patience)) {
+    while (Clock::now() < deadline && co_await connection_.read_some(deadline - Clock::now())) {
     }
     connection_.close();
 }

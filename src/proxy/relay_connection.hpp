@@ -13,8 +13,9 @@ namespace weir::proxy {
 
 /// An SMTP connection to a relay: `smtp::ClientSession` over `net::Connection`.
 ///
-/// Errors:  core::Errc::timed_out leaves it usable, one may go on waiting; after any other error it is only good for
-///          closing.
+/// Time:    a timeout is for the whole of what is asked for, however small the pieces that it comes or goes in.
+/// Errors:  core::Errc::timed_out of read_reply() with nothing left to flush leaves it usable, one may go on waiting;
+///          after any other error it is only good for closing.
 /// Threads: one worker's.
 class RelayConnection {
 public:
@@ -36,7 +37,7 @@ public:
     /// The body's last piece has been written: the next read_reply() is for it.
     void expect_reply() { session_.expect_reply(); }
 
-    /// Between messages: false when the relay has closed, or said something that nobody asked for.
+    /// While no reply is due: false when the relay has closed, or said something that nobody asked for.
     [[nodiscard]] bool is_fit_for_reuse();
 
     /// Makes what is being waited for fail.
@@ -56,6 +57,8 @@ public:
     core::TimePoint idle_since{};
 
 private:
+    net::Task<core::Error> read(core::TimePoint deadline);
+
     net::Connection connection_;
     RelayAddress relay_;
     smtp::ClientSession session_;

@@ -131,7 +131,8 @@ net::Task<bool> SessionDriver::take_connection(const smtp::AskMail& ask) {
         co_return false;
     }
     const auto impatience = [this] { return hand_out_replies(); };
-    message_->transaction.emplace(worker_.pool(), std::move(*lease), parts_.clock, impatience);
+    message_->transaction.emplace(worker_.pool(), std::move(*lease), settings_->upstream.timeouts, parts_.clock,
+                                  message_->started, impatience);
     co_return true;
 }
 

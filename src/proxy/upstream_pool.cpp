@@ -75,11 +75,8 @@ std::optional<UpstreamPool::Lease> UpstreamPool::try_acquire_idle() {
         idle_.pop_back();
         idle_count_.store(idle_.size());
         count(connection.relay(), 0, -1);
-        // A connection that was in use a moment ago is not looked at: should it be dead, the transaction finds out at
-        // MAIL, and replaces it.
-        constexpr core::Duration fresh_enough = std::chrono::milliseconds(100);
-        const bool is_fresh = clock_.now() - connection.idle_since < fresh_enough;
-        if (is_fresh || connection.is_fit_for_reuse()) return Lease(*this, std::move(connection), true);
+        // However short it was idle: a farewell that waits there would be taken for the answer to MAIL.
+        if (connection.is_fit_for_reuse()) return Lease(*this, std::move(connection), true);
         budget_.release();
     }
     return std::nullopt;

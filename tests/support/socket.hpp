@@ -54,6 +54,9 @@ public:
 
     void write(std::string_view bytes);
 
+    /// Returns when the peer's program has read all that was written: what is written next, it reads by itself.
+    void wait_until_read() const;
+
     /// We write no more, and still read (the peer sees end of file).
     void close_writing() const;
 
@@ -64,6 +67,8 @@ public:
 
     /// Closes with RST, as a crashed peer would.
     void reset();
+    /// The next close() does.
+    void reset_when_closed() const;
 
     [[nodiscard]] bool is_open() const { return descriptor_ >= 0; }
     [[nodiscard]] int descriptor() const { return descriptor_; }

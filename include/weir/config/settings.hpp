@@ -33,6 +33,7 @@ struct ListenSettings {
 
 using proxy::ContractSettings;
 using proxy::RelayAddress;
+using proxy::RelayTimeouts;
 using proxy::UpstreamSettings;
 
 struct LogSettings {
@@ -50,7 +51,7 @@ struct Settings {
     std::vector<core::Cidr> trusted_clients;
     unsigned workers = 1;
     UpstreamSettings upstream;
-    policy::Settings policy;            ///< the contract is its first limit, per relay
+    policy::Settings policy;  ///< the contract is its first limit, per relay
     std::optional<Endpoint> admin;
     LogSettings log;
     std::vector<std::string> warnings;  ///< FILE:LINE:COL: key: what has no effect, or is risky

@@ -31,6 +31,18 @@ struct ContractSettings {
     bool operator==(const ContractSettings&) const = default;
 };
 
+/// How long the relay may take: always less than Postfix waits for us, so that Postfix hears a 451 for one message and
+/// does not time out, which counts against the whole relay. After the final dot it is the other way round: giving up
+/// first would turn a slow success into a duplicate.
+struct RelayTimeouts {
+    core::Duration envelope = std::chrono::seconds(270);     ///< for the reply to MAIL, and each RCPT; Postfix: 300 s
+    core::Duration data = std::chrono::seconds(110);         ///< for the reply to DATA; Postfix: 120 s
+    core::Duration body = std::chrono::seconds(170);         ///< to take 64 KiB of the body; Postfix: 180 s
+    core::Duration end_of_body = std::chrono::seconds(660);  ///< for the reply to the final dot; Postfix: 600 s
+
+    bool operator==(const RelayTimeouts&) const = default;
+};
+
 struct UpstreamSettings {
     std::vector<RelayAddress> relays;  ///< in order of preference; never empty
     unsigned max_connections = 10;     ///< over all workers
@@ -39,6 +51,7 @@ struct UpstreamSettings {
     core::Duration connect_timeout = std::chrono::seconds(20);
     core::Duration wait_for_connection = std::chrono::seconds(20);
     core::Duration idle_timeout = std::chrono::seconds(30);
+    RelayTimeouts timeouts;
     ContractSettings contract;
 
     bool operator==(const UpstreamSettings&) const = default;
@@ -52,12 +65,5 @@ struct Settings {
 
     bool operator==(const Settings&) const = default;
 };
-
-// How long the relay may take, per command: always less than Postfix waits for us (smtp_*_timeout), except after the
-// final dot, where giving up first would turn a slow success into a duplicate.
-inline constexpr core::Duration envelope_timeout = std::chrono::seconds(270);     // Postfix: 300 s
-inline constexpr core::Duration data_timeout = std::chrono::seconds(110);         // Postfix: 120 s
-inline constexpr core::Duration body_write_timeout = std::chrono::seconds(170);   // Postfix: 180 s
-inline constexpr core::Duration end_of_body_timeout = std::chrono::seconds(660);  // Postfix: 600 s, then it hangs up
 
 }  // namespace weir::proxy
