@@ -11,7 +11,6 @@
 namespace weir::test {
 namespace {
 
-
 std::string configuration(int max_messages) {
     return R"(
 listen: ["{{listen}}"]

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -57,10 +58,22 @@ struct UpstreamSettings {
     bool operator==(const UpstreamSettings&) const = default;
 };
 
+/// What a client may take: how many sessions there are, and how long each of its requests may last.
+struct SessionSettings {
+    std::size_t max = 16'000;  ///< over all workers; further connections wait, unanswered, until one ends
+    core::Duration command_timeout = std::chrono::minutes(5);
+    core::Duration body_timeout = std::chrono::minutes(3);
+    std::uint64_t min_body_rate = 500;                            ///< bytes per second; 0: none
+    core::Duration timeout_when_full = std::chrono::seconds(10);  ///< of a session between two messages
+
+    bool operator==(const SessionSettings&) const = default;
+};
+
 /// What the sessions of a worker go by. Taken once per session, swapped as a whole by a reload.
 struct Settings {
     std::string hostname;                     ///< in the greeting and EHLO replies
     std::vector<core::Cidr> trusted_clients;  ///< who may connect at all; their XFORWARD is believed
+    SessionSettings sessions;
     UpstreamSettings upstream;
 
     bool operator==(const Settings&) const = default;
