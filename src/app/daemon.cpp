@@ -48,12 +48,24 @@ std::uint64_t random_seed() {
     return (static_cast<std::uint64_t>(device()) << 32U) | device();
 }
 
-/// A session is two descriptors; the usual soft limit of 1,024 would refuse the 500th.
+/// A session is a descriptor; the usual soft limit of 1,024 would refuse the thousandth.
 void raise_descriptor_limit() {
     rlimit limit{};
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
     limit.rlim_cur = limit.rlim_max;
     setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+/// How many sessions leave descriptors for the relay connections, for the listeners, one accepted connection each that
+/// has no place any more, the workers' loops, and for the admin server, its 64 connections, names and the log.
+std::size_t sessions_that_fit(const config::Settings& settings) {
+    rlimit limit{};
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return settings.sessions.max;
+    constexpr std::size_t for_a_worker = 8;
+    const std::size_t for_the_rest = settings.admin ? 100 : 30;
+    const std::size_t reserved = settings.upstream.max_connections +
+                                 settings.workers * (2 * settings.listen.size() + for_a_worker) + for_the_rest;
+    return limit.rlim_cur > reserved ? limit.rlim_cur - reserved : 1;
 }
 
 telemetry::Level level_of(config::LogSettings::Level level) {
@@ -106,8 +118,10 @@ std::shared_ptr<const net::TlsServer> tls_from_postfix(const config::ListenSetti
 proxy::Settings proxy_settings(const config::Settings& settings) {
     proxy::Settings result{.hostname = host_name(),
                            .trusted_clients = settings.trusted_clients,
+                           .sessions = settings.sessions,
                            .upstream = settings.upstream,
                            .tls = tls_to_relay(settings.upstream.tls)};
+    result.sessions.max = std::min(result.sessions.max, sessions_that_fit(settings));
     if (result.upstream.ehlo_name.empty()) result.upstream.ehlo_name = result.hostname;
     return result;
 }
@@ -136,6 +150,7 @@ public:
             admin_.emplace(net::to_asio(settings_.admin->address, settings_.admin->port), admin_sources(), log_);
         }
         for (const std::string& warning : settings_.warnings) log_.event(telemetry::Level::warning, warning);
+        warn_of_few_descriptors(settings_);
         const auto problems = proxy_.start(listen_specs(settings_));
         for (const std::string& problem : problems) std::cerr << "weir: " << problem << '\n';
         if (!problems.empty()) return EX_UNAVAILABLE;  // the service manager shows why, not a daemon that serves nobody
@@ -162,6 +177,14 @@ private:
         });
     }
 
+    void warn_of_few_descriptors(const config::Settings& settings) {
+        const std::size_t fit = sessions_that_fit(settings);
+        if (fit >= settings.sessions.max) return;
+        log_.event(telemetry::Level::warning, "sessions.max is " + std::to_string(settings.sessions.max) +
+                                                  ", but only " + std::to_string(fit) +
+                                                  " fit under the limit of open files; raise it (LimitNOFILE=)");
+    }
+
     void reload() {
         notify("RELOADING=1");
         try {
@@ -177,6 +200,7 @@ private:
             proxy::Settings next_proxy = proxy_settings(next);
             const std::vector<proxy::ListenSpec> next_listen = listen_specs(next);
             for (const std::string& warning : next.warnings) log_.event(telemetry::Level::warning, warning);
+            warn_of_few_descriptors(next);
             {
                 const std::lock_guard lock(mutex_);
                 settings_ = std::move(next);

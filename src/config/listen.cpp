@@ -7,6 +7,8 @@
 namespace weir::config {
 namespace {
 
+using namespace std::chrono_literals;
+
 constexpr std::size_t max_listeners = 64;
 constexpr std::size_t max_networks = 10'000;
 constexpr std::string_view listen_allowed = "give one or a list of addresses, as in 127.0.0.1:10025";
@@ -44,6 +46,29 @@ void read_listener(const Value& value, Settings& settings) {
     }
 }
 
+constexpr std::array session_fields{
+    Field<SessionSettings>{"max",
+                           [](const Value& value, SessionSettings& s) {
+                               read(value, {1, 1'000'000}, s.max);
+                           }},
+    Field<SessionSettings>{"command_timeout",
+                           [](const Value& value, SessionSettings& s) {
+                               read(value, {100ms, 1h}, s.command_timeout);
+                           }},
+    Field<SessionSettings>{"body_timeout",
+                           [](const Value& value, SessionSettings& s) {
+                               read(value, {100ms, 1h}, s.body_timeout);
+                           }},
+    Field<SessionSettings>{"min_body_rate",
+                           [](const Value& value, SessionSettings& s) {
+                               read(value, {0, 1'000'000}, s.min_body_rate);
+                           }},
+    Field<SessionSettings>{"timeout_when_full",
+                           [](const Value& value, SessionSettings& s) {
+                               read(value, {100ms, 1h}, s.timeout_when_full);
+                           }},
+};
+
 /// Whether all of IPv4 or all of IPv6 is in it. IPv4 is also a part of IPv6, at ::ffff:0:0/96.
 bool is_everybody(const core::Cidr& network) {
     const core::Cidr all_v4 = core::parse_cidr("0.0.0.0/0").value();
@@ -59,6 +84,14 @@ void read_listen(const Value& value, Settings& settings) {
 
 void list_listen(const std::string& path, std::vector<Key>& keys) {
     list_keys(listen_fields, path + "[].", keys);
+}
+
+void read_sessions(const Value& value, Settings& settings) {
+    read_map(value, session_fields, "write it as in {max: 1000, command_timeout: 5m}", settings.sessions);
+}
+
+void list_sessions(const std::string& path, std::vector<Key>& keys) {
+    list_keys(session_fields, path + '.', keys);
 }
 
 void read_trusted_clients(const Value& value, Settings& settings) {

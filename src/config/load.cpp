@@ -21,6 +21,7 @@ constexpr std::array top_fields{
                     [](const Value& value, Settings& s) {
                         read(value, {1, 64}, s.workers);
                     }},
+    Field<Settings>{"sessions", read_sessions, list_sessions},
     Field<Settings>{"upstream", read_upstream, list_upstream},
     Field<Settings>{"limits", read_limits, list_limits},
     Field<Settings>{"client_prefix", read_client_prefix, list_client_prefix},

@@ -18,6 +18,9 @@ void list_listen(const std::string& path, std::vector<Key>& keys);
 
 void read_trusted_clients(const Value& value, Settings& settings);
 
+void read_sessions(const Value& value, Settings& settings);
+void list_sessions(const std::string& path, std::vector<Key>& keys);
+
 void read_upstream(const Value& value, Settings& settings);
 void list_upstream(const std::string& path, std::vector<Key>& keys);
 

@@ -13,6 +13,7 @@ constexpr std::string_view upstream_allowed = "write it as in {relays: [\"[smtp.
 constexpr std::string_view relays_allowed = "give one or a list of relays, as in \"[smtp.isp.example]:587\"";
 constexpr std::string_view contract_allowed = "write it as in {messages: 50000/day, recipients_per_message: 50}";
 constexpr std::string_view resolver_allowed = "give one or a list of name servers, as in 192.0.2.53:53";
+constexpr std::string_view timeouts_allowed = "write it as in {envelope: 2m, data: 1m}";
 constexpr std::size_t max_relays = 64;
 constexpr std::size_t max_name_servers = 8;
 
@@ -72,6 +73,31 @@ constexpr std::array contract_fields{
                             }},
 };
 
+void read_end_of_body(const Value& value, RelayTimeouts& timeouts) {
+    read(value, {100ms, 1h}, timeouts.end_of_body);
+    if (timeouts.end_of_body < 10min) {
+        value.warning(
+            "a relay that takes longer than this to accept a message delivers it twice; "
+            "Postfix waits 600s (smtp_data_done_timeout)");
+    }
+}
+
+constexpr std::array timeout_fields{
+    Field<RelayTimeouts>{"envelope",
+                         [](const Value& value, RelayTimeouts& t) {
+                             read(value, {100ms, 270s}, t.envelope);
+                         }},
+    Field<RelayTimeouts>{"data",
+                         [](const Value& value, RelayTimeouts& t) {
+                             read(value, {100ms, 110s}, t.data);
+                         }},
+    Field<RelayTimeouts>{"body",
+                         [](const Value& value, RelayTimeouts& t) {
+                             read(value, {100ms, 170s}, t.body);
+                         }},
+    Field<RelayTimeouts>{"end_of_body", read_end_of_body},
+};
+
 constexpr std::array upstream_fields{
     Field<UpstreamSettings>{"relays", read_relays},
     Field<UpstreamSettings>{"max_connections",
@@ -99,6 +125,10 @@ constexpr std::array upstream_fields{
                                 read(value, {100ms, 1h}, u.idle_timeout);
                             }},
     Field<UpstreamSettings>{"resolver", read_resolver},
+    Field<UpstreamSettings>{
+        "timeouts",
+        [](const Value& value, UpstreamSettings& u) { read_map(value, timeout_fields, timeouts_allowed, u.timeouts); },
+        [](const std::string& path, std::vector<Key>& keys) { list_keys(timeout_fields, path + '.', keys); }},
     Field<UpstreamSettings>{
         "contract",
         [](const Value& value, UpstreamSettings& u) { read_map(value, contract_fields, contract_allowed, u.contract); },

@@ -160,6 +160,7 @@ Task<core::Result<std::span<const char>>> Connection::read_some(core::Duration t
 
 Task<Error> Connection::write_all(std::string_view bytes, core::Duration timeout) {
     if (state_->tls) co_return co_await write_all_encrypted(bytes, timeout);
+    const auto begun = core::TimePoint::clock::now();
     std::string copy;
     while (!bytes.empty()) {
         Error error;
@@ -168,7 +169,7 @@ Task<Error> Connection::write_all(std::string_view bytes, core::Duration timeout
         if (!would_block(error)) co_return clean(error);
         // While we wait, other sessions read into the shared buffer.
         if (is_in(bytes, shared_buffer())) bytes = copy.assign(bytes);
-        state_->begin_wait(timeout);
+        state_->begin_wait(timeout - (core::TimePoint::clock::now() - begun));
         std::tie(error) = co_await state_->socket.async_wait(tcp::socket::wait_write, use_tuple);
         if (const Error ended = state_->end_wait(error)) co_return ended;
     }

@@ -25,6 +25,7 @@ using core::Error;
 constexpr auto use_tuple = asio::as_tuple(asio::use_awaitable);
 constexpr int backlog = 1024;
 constexpr std::chrono::milliseconds pause_when_exhausted{100};
+constexpr std::chrono::milliseconds pause_when_full{50};
 
 using reuse_port = asio::detail::socket_option::boolean<SOL_SOCKET, SO_REUSEPORT>;
 
@@ -43,6 +44,11 @@ struct Listener::State : std::enable_shared_from_this<Listener::State> {
         const auto self = shared_from_this();
         asio::steady_timer timer(acceptor.get_executor());
         while (acceptor.is_open()) {
+            if (!may_accept()) {
+                timer.expires_after(pause_when_full);
+                co_await timer.async_wait(use_tuple);
+                continue;
+            }
             tcp::endpoint peer;
             auto [error, socket] = co_await acceptor.async_accept(peer, use_tuple);
             if (!error) {
@@ -61,6 +67,7 @@ struct Listener::State : std::enable_shared_from_this<Listener::State> {
     bool adopted = false;
     OnSocket on_socket;
     OnPause on_pause;
+    MayAccept may_accept;
 };
 
 Listener::Listener(std::shared_ptr<State> state) : state_(std::move(state)) {}
@@ -102,9 +109,10 @@ tcp::endpoint Listener::local() const {
     return state_->acceptor.local_endpoint(ignored);
 }
 
-void Listener::start(OnSocket on_socket, OnPause on_pause) {
+void Listener::start(OnSocket on_socket, OnPause on_pause, MayAccept may_accept) {
     state_->on_socket = std::move(on_socket);
     state_->on_pause = std::move(on_pause);
+    state_->may_accept = std::move(may_accept);
     asio::co_spawn(state_->acceptor.get_executor(), state_->accept_for_ever(), asio::detached);
 }
 

@@ -6,27 +6,26 @@
 namespace weir::proxy {
 
 using core::Error;
+using Clock = core::TimePoint::clock;
 
 RelayConnection::RelayConnection(net::Connection connection, RelayAddress relay, smtp::ClientOptions options)
     : connection_(std::move(connection)), relay_(std::move(relay)), session_(std::move(options)) {}
 
-net::Task<Error> RelayConnection::handshake(const Tls& tls, core::Duration timeout, const core::Clock& clock) {
-    const core::TimePoint deadline = clock.now() + 3 * timeout;
-    const auto patience = [&] { return std::min(timeout, deadline - clock.now()); };
+net::Task<Error> RelayConnection::handshake(const Tls& tls, core::Duration timeout) {
+    auto deadline = Clock::now() + timeout;
     if (tls.wrapper) {
-        if (const Error error = co_await start_tls(tls, patience())) co_return error;
+        if (const Error error = co_await start_tls(tls, timeout)) co_return error;
+        deadline = Clock::now() + timeout;
     }
     while (!session_.is_ready()) {
         if (session_.error()) co_return session_.error();
-        if (patience() <= core::Duration::zero()) co_return core::Errc::timed_out;
         if (session_.wants_tls()) {
-            if (const Error error = co_await start_tls(tls, patience())) co_return error;
+            if (const Error error = co_await start_tls(tls, timeout)) co_return error;
             session_.tls_started();
+            deadline = Clock::now() + timeout;
         }
-        if (const Error error = co_await flush(patience())) co_return error;
-        const auto bytes = co_await connection_.read_some(patience());
-        if (!bytes) co_return bytes.error();
-        session_.feed({bytes->data(), bytes->size()});
+        if (const Error error = co_await flush(deadline - Clock::now())) co_return error;
+        if (const Error error = co_await read(deadline)) co_return error;
     }
     co_return Error();
 }
@@ -49,14 +48,20 @@ net::Task<Error> RelayConnection::flush(core::Duration timeout) {
 }
 
 net::Task<core::Result<smtp::Reply>> RelayConnection::read_reply(core::Duration timeout) {
+    const auto deadline = Clock::now() + timeout;
     if (const Error error = co_await flush(timeout)) co_return error;
     for (;;) {
         if (auto reply = session_.take_reply()) co_return std::move(*reply);
         if (session_.error()) co_return session_.error();
-        const auto bytes = co_await connection_.read_some(timeout);
-        if (!bytes) co_return bytes.error();
-        session_.feed({bytes->data(), bytes->size()});
+        if (const Error error = co_await read(deadline)) co_return error;
     }
+}
+
+net::Task<Error> RelayConnection::read(core::TimePoint deadline) {
+    const auto bytes = co_await connection_.read_some(deadline - Clock::now());
+    if (!bytes) co_return bytes.error();
+    session_.feed({bytes->data(), bytes->size()});
+    co_return Error();
 }
 
 net::Task<Error> RelayConnection::write_body(std::string_view bytes, core::Duration timeout) {
@@ -69,8 +74,9 @@ bool RelayConnection::is_fit_for_reuse() {
 
 net::Task<> RelayConnection::quit() {
     constexpr core::Duration patience = std::chrono::seconds(5);
+    const auto deadline = Clock::now() + patience;
     connection_.write_now("QUIT\r\n");
-    while (co_await connection_.read_some(patience)) {
+    while (Clock::now() < deadline && co_await connection_.read_some(deadline - Clock::now())) {
     }
     connection_.close();
 }

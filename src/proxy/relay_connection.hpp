@@ -14,8 +14,9 @@ namespace weir::proxy {
 
 /// An SMTP connection to a relay: `smtp::ClientSession` over `net::Connection`.
 ///
-/// Errors:  core::Errc::timed_out leaves it usable, one may go on waiting; after any other error it is only good for
-///          closing.
+/// Time:    a timeout is for the whole of what is asked for, however small the pieces that it comes or goes in.
+/// Errors:  core::Errc::timed_out of read_reply() with nothing left to flush leaves it usable, one may go on waiting;
+///          after any other error it is only good for closing.
 /// Threads: one worker's.
 class RelayConnection {
 public:
@@ -29,9 +30,9 @@ public:
         bool wrapper = false;
     };
 
-    /// Everything up to the first MAIL: TLS, greeting, EHLO, STARTTLS, login. Each wait may take `timeout`, and all of
-    /// them together three times that. On an error problem() says why.
-    net::Task<core::Error> handshake(const Tls& tls, core::Duration timeout, const core::Clock& clock);
+    /// Everything up to the first MAIL: greeting and EHLO, TLS, EHLO again and the login, each of the three within
+    /// `timeout`. On an error problem() says why.
+    net::Task<core::Error> handshake(const Tls& tls, core::Duration timeout);
 
     /// Why the handshake failed, in words for logs and replies; never a password.
     [[nodiscard]] std::string problem(const core::Error& error) const;
@@ -51,7 +52,7 @@ public:
     /// The body's last piece has been written: the next read_reply() is for it.
     void expect_reply() { session_.expect_reply(); }
 
-    /// Between messages: false when the relay has closed, or said something that nobody asked for.
+    /// While no reply is due: false when the relay has closed, or said something that nobody asked for.
     [[nodiscard]] bool is_fit_for_reuse();
 
     /// Makes what is being waited for fail.
@@ -73,6 +74,7 @@ public:
 
 private:
     net::Task<core::Error> start_tls(const Tls& tls, core::Duration timeout);
+    net::Task<core::Error> read(core::TimePoint deadline);
 
     net::Connection connection_;
     RelayAddress relay_;

@@ -30,6 +30,9 @@ smtp::ServerOptions server_options(const Settings& settings, const RelayDirector
     options.hostname = settings.hostname;
     options.starttls = starttls;
     options.offer = relays.offer();
+    options.command_timeout = settings.sessions.command_timeout;
+    options.data_timeout = settings.sessions.body_timeout;
+    options.min_data_rate = settings.sessions.min_body_rate;
     return options;
 }
 
@@ -65,6 +68,12 @@ void SessionDriver::drain() {
     if (reading_) connection_.cancel();
 }
 
+void SessionDriver::end_if_idle_since(core::TimePoint limit) {
+    if (!reading_ || message_ || request_due_since_ > limit) return;
+    idle_too_long_ = true;
+    connection_.cancel();
+}
+
 void SessionDriver::abort() {
     if (awaiting_verdict_) return;
     aborted_ = true;
@@ -74,12 +83,16 @@ void SessionDriver::abort() {
 
 net::Task<> SessionDriver::on(const smtp::Read& read) {
     const auto before = parts_.clock.now();
+    if (read.begins) request_due_since_ = before;
     reading_ = true;
     const auto bytes = co_await connection_.read_some(read.timeout);
     reading_ = false;
-    if (message_) message_->waited_for_client += parts_.clock.now() - before;
+    const auto waited = parts_.clock.now() - before;
+    if (message_) message_->waited_for_client += waited;
     if (bytes) {
-        session_.feed({bytes->data(), bytes->size()});
+        session_.feed({bytes->data(), bytes->size()}, waited);
+    } else if (idle_too_long_) {
+        session_.fail(Errc::timed_out);
     } else if (bytes.error() == boost::asio::error::operation_aborted && draining_ && !aborted_) {
         co_return;  // woken up to see whether this is a good moment to leave
     } else {
@@ -134,7 +147,8 @@ net::Task<bool> SessionDriver::take_connection(const smtp::AskMail& ask) {
         co_return false;
     }
     const auto impatience = [this] { return hand_out_replies(); };
-    message_->transaction.emplace(worker_.pool(), std::move(*lease), parts_.clock, impatience);
+    message_->transaction.emplace(worker_.pool(), std::move(*lease), settings_->upstream.timeouts, parts_.clock,
+                                  message_->started, impatience);
     co_return true;
 }
 

@@ -33,6 +33,9 @@ public:
     /// To end as soon as that costs Postfix nothing.
     void drain();
 
+    /// Ends it with 421 4.4.2 if it has been waiting for a command since `limit` or earlier, outside any transaction.
+    void end_if_idle_since(core::TimePoint limit);
+
     /// To end now, unless the relay has the final dot and its reply is due.
     void abort();
 
@@ -97,7 +100,9 @@ private:
     smtp::ServerSession session_;
     std::unique_ptr<Message> message_;
     std::optional<std::pair<telemetry::Outcome, std::string>> verdict_;  ///< of message_, not yet counted and logged
+    core::TimePoint request_due_since_{};  ///< since when a new request has been waited for
     bool reading_ = false;
+    bool idle_too_long_ = false;
     bool awaiting_verdict_ = false;  ///< the relay has the final dot
     bool draining_ = false;
     bool aborted_ = false;

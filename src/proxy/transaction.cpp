@@ -1,5 +1,6 @@
 #include "transaction.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace weir::proxy {
@@ -12,21 +13,29 @@ using smtp::Reply;
 /// How long replies that are due may be kept, so that one write carries them all.
 constexpr core::Duration patience = std::chrono::milliseconds(20);
 
+Reply not_allowed(const Reply& reply) {
+    return {451, "4.5.0 weir: the relay answered " + reply.summary() + " where that is not allowed"};
+}
+
 }  // namespace
 
-Transaction::Transaction(UpstreamPool& pool, UpstreamPool::Lease lease, const core::Clock& clock, Impatience impatience)
+Transaction::Transaction(UpstreamPool& pool, UpstreamPool::Lease lease, const RelayTimeouts& timeouts,
+                         const core::Clock& clock, core::TimePoint asked, Impatience impatience)
     : pool_(pool),
       lease_(std::move(lease)),
+      timeouts_(timeouts),
       clock_(clock),
       impatience_(std::move(impatience)),
       extensions_(lease_->connection().session().extensions()),
-      relay_(lease_->connection().relay().text) {}
+      relay_(lease_->connection().relay().text),
+      waiting_since_(asked) {}
 
 void Transaction::mail(smtp::Slot slot, const smtp::MailRequest& request) {
     queued_.push_back({.slot = slot, .line = mail_command(request, extensions_), .is_mail = true});
 }
 
 void Transaction::rcpt(smtp::Slot slot, const smtp::RcptRequest& request) {
+    if (queued_.empty()) waiting_since_ = clock_.now();
     queued_.push_back({.slot = slot, .line = rcpt_command(request, extensions_), .is_mail = false});
 }
 
@@ -35,25 +44,41 @@ net::Task<std::vector<Transaction::Answered>> Transaction::settle() {
     std::size_t sent = 0;
     while (!failure_ && answers.size() < queued_.size()) {
         if (sent == answers.size()) sent = send_from(sent);
-        auto reply = co_await read_reply(envelope_timeout);
-        if (reply && std::exchange(reset_due_, false)) {
+        const core::TimePoint deadline = waiting_since_ + timeouts_.envelope;
+        const bool resetting = reset_due_;
+        auto reply = co_await read_reply(resetting ? reset_deadline() : deadline);
+        if (resetting && reply) {
+            reset_due_ = false;
             if (reply->is_positive()) continue;
             reply = Errc::unexpected_reply;
         }
-        // "421 4.4.2 idle timeout" in answer to the first command of a kept connection: it had died before.
+        // "421 4.4.2 idle timeout" in answer to the first command of a kept connection: it had died before. A relay
+        // that is silent is not dead, and has used up the time in which another could be asked.
+        const bool silent = !resetting && !reply && reply.error() == Errc::timed_out;
         const bool lost = !reply || (reply->code == 421 && answers.empty() && accepted_lines_.empty());
-        if (lost && may_replace()) {
-            if (co_await replace_connection()) sent = answers.size();
+        if (lost && !silent && may_replace()) {
+            if (co_await replace_connection(deadline)) sent = answers.size();
             continue;
         }
         if (!reply) {
             fail(reply.error());
             break;
         }
+        if (reply->code >= 300 && reply->code < 400) {
+            // It has lost count of what it was asked: nothing that follows can be trusted.
+            drop(not_allowed(*reply));
+            break;
+        }
+        waiting_since_ = clock_.now();
         const Queued& asked = queued_[answers.size()];
         if (reply->code == 421) on_farewell();
         if (reply->is_positive() && may_replace()) accepted_lines_.push_back(asked.line);
         answers.push_back({.slot = asked.slot, .reply = std::move(*reply), .is_mail = asked.is_mail, .by_relay = true});
+    }
+    if (!failure_ && lease_->connection().session().error()) {
+        // There came more replies than commands had gone: nobody can tell which of them belongs to which.
+        fail(lease_->connection().session().error());
+        answers.clear();
     }
     // Lost in the middle: the commands that got no answer from the relay get one from us.
     for (std::size_t i = answers.size(); i < queued_.size(); ++i) {
@@ -79,12 +104,13 @@ std::size_t Transaction::send_from(std::size_t first) {
 
 net::Task<Reply> Transaction::data() {
     if (failure_) co_return *failure_;
+    const core::TimePoint deadline = clock_.now() + timeouts_.data;
     lease_->connection().queue("DATA\r\n");
-    auto reply = co_await read_reply(data_timeout);
-    if (!reply && may_replace()) {
-        if (!co_await replace_connection()) co_return *failure_;
+    auto reply = co_await read_reply(deadline);
+    if (!reply && reply.error() != Errc::timed_out && may_replace()) {
+        if (!co_await replace_connection(deadline)) co_return *failure_;
         lease_->connection().queue("DATA\r\n");
-        reply = co_await read_reply(data_timeout);
+        reply = co_await read_reply(deadline);
     }
     if (!reply) co_return fail(reply.error());
     if (reply->code == 354) {
@@ -101,25 +127,38 @@ net::Task<Reply> Transaction::data() {
 
 net::Task<> Transaction::body(std::string_view bytes) {
     if (failure_) co_return;
+    RelayConnection& connection = lease_->connection();
+    // A relay that speaks, or hangs up, before it has the final dot has not judged the message. A "250" that was there
+    // already must never be taken for the answer to the dot.
+    if (!connection.is_fit_for_reuse()) co_return co_await hear_what_nobody_asked_for();
     const auto before = clock_.now();
-    const Error error = co_await lease_->connection().write_body(bytes, body_write_timeout);
+    const Error error = co_await connection.write_body(bytes, timeouts_.body);
     waited_ += clock_.now() - before;
     if (!error) co_return;
-    // The relay may have said why before it hung up ("552 message too big", "421 shutting down").
-    lease_->connection().expect_reply();
-    auto reply = co_await lease_->connection().read_reply(patience);
+    if (error == Errc::timed_out) {
+        fail(error);
+    } else {
+        co_await hear_what_nobody_asked_for();
+    }
+}
+
+/// The relay has given up on a body that is still on its way, and may say why: "552 too big", "421 shutting down".
+net::Task<> Transaction::hear_what_nobody_asked_for() {
+    RelayConnection& connection = lease_->connection();
+    connection.expect_reply();
+    auto reply = co_await connection.read_reply(patience);
     if (reply && reply->code >= 400) {
         if (reply->code == 421) on_farewell();
         drop(std::move(*reply));
     } else {
-        fail(error);
+        fail(reply ? Error(Errc::unexpected_reply) : reply.error());
     }
 }
 
 net::Task<Reply> Transaction::end() {
     if (failure_) co_return *failure_;
     lease_->connection().expect_reply();
-    auto reply = co_await read_reply(end_of_body_timeout);
+    auto reply = co_await read_reply(clock_.now() + timeouts_.end_of_body);
     data_open_ = false;
     if (!reply) {
         outcome_unknown_ = true;
@@ -155,15 +194,24 @@ void Transaction::abandon() {
     finish();
 }
 
-net::Task<core::Result<Reply>> Transaction::read_reply(core::Duration timeout) {
+net::Task<core::Result<Reply>> Transaction::read_reply(core::TimePoint deadline) {
+    RelayConnection& connection = lease_->connection();
     const auto before = clock_.now();
-    auto reply = co_await lease_->connection().read_reply(patience);
+    // Not within the shorter wait: what is written by half must be written to its end, or never go on.
+    if (const Error error = co_await connection.flush(deadline - before)) co_return error;
+    auto reply = co_await connection.read_reply(std::min(patience, deadline - clock_.now()));
     if (!reply && reply.error() == Errc::timed_out) {
         co_await impatience_();
-        reply = co_await lease_->connection().read_reply(timeout - patience);
+        reply = co_await connection.read_reply(deadline - clock_.now());
     }
     waited_ += clock_.now() - before;
     co_return reply;
+}
+
+/// RSET is Weir's own doing: only so much of Postfix's patience may be spent on it.
+core::TimePoint Transaction::reset_deadline() const {
+    constexpr core::Duration longest = std::chrono::seconds(15);
+    return waiting_since_ + std::min(longest, timeouts_.envelope / 4);
 }
 
 /// Only a connection that was used before can have died without our doing, and only before the body.
@@ -172,7 +220,7 @@ bool Transaction::may_replace() const {
 }
 
 /// A new connection, told what the old one had accepted. That must go as before, for its replies have been passed on.
-net::Task<bool> Transaction::replace_connection() {
+net::Task<bool> Transaction::replace_connection(core::TimePoint deadline) {
     replaced_ = true;
     reset_due_ = false;
     lease_.reset();
@@ -188,7 +236,7 @@ net::Task<bool> Transaction::replace_connection() {
     relay_ = lease_->connection().relay().text;
     for (const std::string& line : accepted_lines_) {
         lease_->connection().queue(line);
-        const auto reply = co_await read_reply(envelope_timeout);
+        const auto reply = co_await read_reply(deadline);
         if (!reply || !reply->is_positive()) {
             fail(reply ? Error(Errc::unexpected_reply) : reply.error());
             co_return false;

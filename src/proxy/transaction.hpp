@@ -33,7 +33,9 @@ public:
         bool by_relay;  ///< false: the relay was lost, the answer is Weir's
     };
 
-    Transaction(UpstreamPool& pool, UpstreamPool::Lease lease, const core::Clock& clock, Impatience impatience);
+    /// `asked` is when MAIL came: Postfix has been waiting for its reply since.
+    Transaction(UpstreamPool& pool, UpstreamPool::Lease lease, const RelayTimeouts& timeouts, const core::Clock& clock,
+                core::TimePoint asked, Impatience impatience);
 
     [[nodiscard]] const smtp::Extensions& extensions() const { return extensions_; }
     [[nodiscard]] const std::string& relay() const { return relay_; }
@@ -84,15 +86,18 @@ private:
         bool is_mail;
     };
 
-    net::Task<core::Result<smtp::Reply>> read_reply(core::Duration timeout);
+    net::Task<core::Result<smtp::Reply>> read_reply(core::TimePoint deadline);
     std::size_t send_from(std::size_t first);
-    net::Task<bool> replace_connection();
+    net::Task<bool> replace_connection(core::TimePoint deadline);
+    net::Task<> hear_what_nobody_asked_for();
     [[nodiscard]] bool may_replace() const;
     void on_farewell();
+    [[nodiscard]] core::TimePoint reset_deadline() const;
     smtp::Reply fail(const core::Error& error);
 
     UpstreamPool& pool_;
     std::optional<UpstreamPool::Lease> lease_;
+    RelayTimeouts timeouts_;
     const core::Clock& clock_;
     Impatience impatience_;
     smtp::Extensions extensions_;
@@ -100,6 +105,7 @@ private:
     std::vector<Queued> queued_;
     std::vector<std::string> accepted_lines_;  ///< to say again on another connection; kept only while that may happen
     std::optional<smtp::Reply> failure_;
+    core::TimePoint waiting_since_;  ///< when Postfix began to wait for the reply that is due next
     core::Duration waited_{};
     bool replaced_ = false;
     bool reset_due_ = false;  ///< the next reply is RSET's

@@ -129,11 +129,8 @@ std::optional<UpstreamPool::Lease> UpstreamPool::try_acquire_idle() {
             retire(std::move(connection));
             continue;
         }
-        // A connection that was in use a moment ago is not looked at: should it be dead, the transaction finds out at
-        // MAIL, and replaces it.
-        constexpr core::Duration fresh_enough = std::chrono::milliseconds(100);
-        const bool is_fresh = clock_.now() - connection.idle_since < fresh_enough;
-        if (is_fresh || connection.is_fit_for_reuse()) return Lease(*this, std::move(connection), true);
+        // However short it was idle: a farewell that waits there would be taken for the answer to MAIL.
+        if (connection.is_fit_for_reuse()) return Lease(*this, std::move(connection), true);
         budget_.release();
     }
     return std::nullopt;
@@ -232,7 +229,7 @@ net::Task<core::Result<RelayConnection>> UpstreamPool::open(RelayAddress relay,
 net::Task<Error> UpstreamPool::shake_hands(RelayConnection& connection, const RelayConnection::Tls& tls,
                                            core::Duration timeout) {
     const auto place = greeting_.insert(greeting_.end(), &connection);
-    const Error error = co_await connection.handshake(tls, timeout, clock_);
+    const Error error = co_await connection.handshake(tls, timeout);
     greeting_.erase(place);
     co_return error;
 }

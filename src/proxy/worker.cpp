@@ -18,21 +18,25 @@ using asio::ip::tcp;
 using core::Error;
 using telemetry::Level;
 
-namespace {
-
-/// Takes a number off and puts it back whatever happens.
-class CountedSession {
+/// A place among the sessions, from the moment of accepting on: the next accept must see it taken.
+class Worker::OpenSession {
 public:
-    explicit CountedSession(telemetry::Metrics& metrics) : metrics_(metrics) {
-        metrics_.session_opened(telemetry::Side::client);
+    explicit OpenSession(Shared& shared) : shared_(shared) {
+        ++shared_.open_sessions;
+        shared_.parts.metrics.session_opened(telemetry::Side::client);
     }
-    ~CountedSession() { metrics_.session_closed(telemetry::Side::client); }
-    CountedSession(const CountedSession&) = delete;
-    CountedSession& operator=(const CountedSession&) = delete;
+    ~OpenSession() {
+        --shared_.open_sessions;
+        shared_.parts.metrics.session_closed(telemetry::Side::client);
+    }
+    OpenSession(const OpenSession&) = delete;
+    OpenSession& operator=(const OpenSession&) = delete;
 
 private:
-    telemetry::Metrics& metrics_;
+    Shared& shared_;
 };
+
+namespace {
 
 bool is_trusted(const Settings& settings, const core::IpAddress& address) {
     const auto& trusted = settings.trusted_clients;
@@ -115,7 +119,7 @@ std::vector<std::string> Worker::update_listeners(std::vector<ListenSpec> specs)
             shared_.parts.metrics.accept_failed();
             shared_.parts.log.event_limited(Level::error, "accept", "cannot accept connections: " + error.message());
         };
-        listener->start(std::move(on_connection), std::move(on_pause));
+        listener->start(std::move(on_connection), std::move(on_pause), [this] { return may_accept(); });
         listening_.push_back({.spec = std::move(shared_spec), .listener = std::move(*listener)});
     }
     return problems;
@@ -132,12 +136,27 @@ void Worker::on_socket(tcp::socket socket, const core::IpAddress& peer, const Li
                                             std::string("session ended by an internal error: ") + bug.what());
         }
     };
-    asio::co_spawn(context_, serve(std::move(socket), peer, at.lane, at.tls), std::move(log_if_thrown));
+    auto place = std::make_unique<OpenSession>(shared_);
+    asio::co_spawn(context_, serve(std::move(socket), peer, at.lane, at.tls, std::move(place)),
+                   std::move(log_if_thrown));
+}
+
+/// With all places taken a new connection waits in the kernel's backlog for its greeting, for which Postfix has 300 s.
+/// Any reply there, or a refused connection, would make it suspend all mail. Meanwhile room is made where that costs
+/// nobody anything: sessions that are idle between two messages end, as Postfix's own smtpd does under stress.
+bool Worker::may_accept() {
+    const SessionSettings& sessions = settings_->sessions;
+    if (shared_.open_sessions.load() < sessions.max) return true;
+    shared_.parts.log.event_limited(Level::warning, "full",
+                                    "as many sessions as sessions.max allows, " + std::to_string(sessions.max) +
+                                        ": new ones wait, and idle ones end sooner");
+    const auto limit = shared_.parts.clock.now() - sessions.timeout_when_full;
+    for (SessionDriver* session : sessions_) session->end_if_idle_since(limit);
+    return false;
 }
 
 net::Task<> Worker::serve(tcp::socket socket, core::IpAddress peer, std::string lane,
-                          std::shared_ptr<const net::TlsServer> tls) {
-    const CountedSession counted(shared_.parts.metrics);
+                          std::shared_ptr<const net::TlsServer> tls, std::unique_ptr<OpenSession> /*place*/) {
     net::Connection connection(std::move(socket));
     if (!is_trusted(*settings_, peer)) {
         turn_away(std::move(connection), peer);

@@ -28,6 +28,7 @@ struct Shared {
     RelayDirectory relays;
     ConnectionBudget budget;
     std::atomic<std::uint64_t> last_session{0};
+    std::atomic<std::size_t> open_sessions{0};  ///< accepted connections, also of clients that are turned away
     std::atomic<bool> warned_of_missing_xforward{false};
 };
 
@@ -69,8 +70,10 @@ private:
     };
 
     void on_socket(boost::asio::ip::tcp::socket socket, const core::IpAddress& peer, const ListenSpec& at);
+    class OpenSession;
+    [[nodiscard]] bool may_accept();
     net::Task<> serve(boost::asio::ip::tcp::socket socket, core::IpAddress peer, std::string lane,
-                      std::shared_ptr<const net::TlsServer> tls);
+                      std::shared_ptr<const net::TlsServer> tls, std::unique_ptr<OpenSession> place);
     void turn_away(net::Connection connection, const core::IpAddress& peer);
     net::Task<> learn();
     std::vector<std::string> update_listeners(std::vector<ListenSpec> specs);

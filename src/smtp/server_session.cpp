@@ -67,7 +67,10 @@ Action ServerSession::wait() {
         return Close{};
     }
     if (unread().empty()) release_buffers();
-    return Read{phase_ == Phase::body ? options_.data_timeout : options_.command_timeout};
+    const bool begins = std::exchange(request_due_, false);
+    if (begins && phase_ == Phase::body) deadline_.begin_body(options_.data_timeout, options_.min_data_rate);
+    if (begins && phase_ != Phase::body) deadline_.begin_command(options_.command_timeout);
+    return Read{.timeout = deadline_.left(), .begins = begins};
 }
 
 /// An idle session keeps no large buffer.
@@ -79,7 +82,8 @@ void ServerSession::release_buffers() {
     }
 }
 
-void ServerSession::feed(string_view bytes) {
+void ServerSession::feed(string_view bytes, core::Duration waited) {
+    deadline_.spent(waited, bytes.size());
     if (phase_ == Phase::body && unread().empty()) {
         fed_body_ = bytes;
     } else {
@@ -191,6 +195,7 @@ ServerSession::Outcome ServerSession::take_command() {
         const bool may_join = !too_long && parse_command(line).verb == Verb::rcpt && pending_.size() < max_pipelined;
         if (!pending_.empty() && !may_join) return Settle{};
         skipping_line_ = false;
+        request_due_ = true;
         line_.assign(too_long ? string_view{} : line);
         input_at_ += end + 2;
         if (too_long) {
@@ -413,6 +418,7 @@ ServerSession::Outcome ServerSession::scan_body() {
     }
     if (step.violated) body_refused_ = true;
     if (step.ended) {
+        request_due_ = true;
         phase_ = body_refused_ ? Phase::command : Phase::end_of_body;
         if (body_refused_) {
             end_transaction();

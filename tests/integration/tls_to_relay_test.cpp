@@ -145,7 +145,7 @@ TEST_F(TlsToRelay, AFileThatCannotBeUsedIsAFailedStartAndARefusedReload) {
         std::string(configuration)
             .replace(std::string(configuration).find("{{tls}}"), 7, "{level: secure, ca_file: {{dir}}/none.pem}"));
     EXPECT_EQ(weir_->metric("weir_config_last_reload_successful"), 0);
-    EXPECT_THAT(weir_->log(), HasSubstr("none.pem cannot be used"));
+    weir_->wait_for_log("none.pem cannot be used");
     EXPECT_EQ(deliver().code, 250);
 }
 

@@ -95,10 +95,12 @@ struct FakeUpstream::State {
     std::vector<std::string> commands;
     std::vector<std::string> clear_text;
     std::size_t logins = 0;
-    std::list<const Socket*> open;
+    std::list<Socket*> open;
     std::size_t connections = 0;
     std::size_t stalled = 0;
     std::size_t resumes = 0;
+    std::size_t data_without_recipient = 0;
+    bool keeps_bodies = true;
     bool stopping = false;
 
     template <class Action>
@@ -178,6 +180,7 @@ private:
                 return goes_on;
             }
             case Stage::data: {
+                if (transaction_.recipients.empty()) relay_.locked([&] { ++relay_.data_without_recipient; });
                 const bool goes_on = react(stage, line, "354 End data with <CR><LF>.<CR><LF>\r\n");
                 return goes_on && said_.starts_with('3') ? read_body() : goes_on;
             }
@@ -233,14 +236,17 @@ private:
 
     bool read_body() {
         std::string& body = transaction_.body;
+        const bool keeps_body = relay_.locked([&] { return relay_.keeps_bodies; });
         for (;;) {
             const std::string bytes = socket_.read_some();
             if (bytes.empty()) return false;
+            // What may be the beginning of the end is kept in any case.
+            if (!keeps_body && body.size() > 4) body.erase(0, body.size() - 4);
             const std::size_t seen = body.size() < 4 ? 0 : body.size() - 4;
             body += bytes;
             if (const auto dot = find_dot_line(body, seen); dot != std::string::npos) {
                 socket_.unread(std::string_view(body).substr(dot + 3));
-                body.resize(dot);
+                body.resize(keeps_body ? dot : 0);
                 return judge();
             }
             if (!react(Stage::body, "", "")) return false;
@@ -264,7 +270,14 @@ private:
 
     bool carry_out(const Reaction& reaction, std::string_view usual) {
         said_ = reaction.say.value_or(std::string(usual));
-        socket_.write(said_);
+        if (reaction.in_pieces) {
+            for (const char& byte : said_) {
+                socket_.write({&byte, 1});
+                socket_.wait_until_read();
+            }
+        } else {
+            socket_.write(said_ + reaction.also);
+        }
         if (reaction.then == Reaction::Then::reset) relay_.locked([&] { socket_.reset(); });
         return reaction.then == Reaction::Then::go_on;
     }
@@ -405,6 +418,23 @@ void FakeUpstream::close_all() {
     });
 }
 
+void FakeUpstream::reset_all() {
+    state_->locked([&] {
+        for (Socket* socket : state_->open) socket->reset_when_closed();
+        for (Socket* socket : state_->open) socket->shut_down();
+    });
+}
+
+void FakeUpstream::say_to_all(std::string_view bytes) {
+    state_->locked([&] {
+        for (Socket* socket : state_->open) socket->write(bytes);
+    });
+}
+
+void FakeUpstream::forget_bodies() {
+    state_->locked([&] { state_->keeps_bodies = false; });
+}
+
 std::vector<Transaction> FakeUpstream::transactions() const {
     return state_->locked([&] { return state_->transactions; });
 }
@@ -433,6 +463,10 @@ std::size_t FakeUpstream::connections() const {
 
 std::size_t FakeUpstream::open_connections() const {
     return state_->locked([&] { return state_->open.size(); });
+}
+
+std::size_t FakeUpstream::data_without_recipient() const {
+    return state_->locked([&] { return state_->data_without_recipient; });
 }
 
 std::vector<Transaction> FakeUpstream::wait_for_transactions(std::size_t count) const {

@@ -38,7 +38,9 @@ struct Reaction {
 
     std::optional<std::string> say = {};  ///< on the wire, CRLF included; none: the usual reply
     Then then = Then::go_on;
-    bool stalls = false;  ///< nothing happens before FakeUpstream::resume()
+    bool stalls = false;     ///< nothing happens before FakeUpstream::resume()
+    std::string also = {};   ///< said in one breath with it: words that nobody asked for
+    bool in_pieces = false;  ///< byte by byte, each only when the last one has been read
 };
 
 /// This reply (CRLF is added), and on it goes.
@@ -113,9 +115,13 @@ public:
     void wait_for_stalled(std::size_t count);  ///< until so many connections stall at once
     void resume();                             ///< all that stall now
 
+    void say_to_all(std::string_view bytes);  ///< on every open connection, asked or not
+    void forget_bodies();                     ///< from now on Transaction::body stays empty: for large ones
+
     void stop_listening();  ///< new connections are refused, open ones live on
     void listen_again();    ///< on the same port
     void close_all();       ///< ends every open connection
+    void reset_all();       ///< the same, with RST
 
     // What happened.
     [[nodiscard]] std::vector<Transaction> transactions() const;  ///< whose dot was answered, in that order
@@ -125,6 +131,7 @@ public:
     [[nodiscard]] std::size_t connections() const;                ///< ever accepted
     [[nodiscard]] std::size_t logins() const;                     ///< that were accepted
     [[nodiscard]] std::size_t open_connections() const;
+    [[nodiscard]] std::size_t data_without_recipient() const;  ///< how often DATA came that had nobody to go to
 
     std::vector<Transaction> wait_for_transactions(std::size_t count) const;
     std::vector<Transaction> wait_for_accepted(std::size_t count) const;

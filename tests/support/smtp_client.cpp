@@ -64,6 +64,10 @@ SmtpClient::SmtpClient(std::uint16_t port, const std::string& source) : socket_(
 
 std::vector<std::string> SmtpClient::greet(std::string_view name) {
     expect(220);
+    return say_ehlo(name);
+}
+
+std::vector<std::string> SmtpClient::say_ehlo(std::string_view name) {
     send("EHLO " + std::string(name) + "\r\n");
     const std::string text = expect(250).text;
 

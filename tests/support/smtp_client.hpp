@@ -67,6 +67,9 @@ public:
     /// Greeting and EHLO; returns the lines after the first, each one a capability.
     std::vector<std::string> greet(std::string_view name = "mail.customer.example");
 
+    /// EHLO alone, for a session whose greeting has been read.
+    std::vector<std::string> say_ehlo(std::string_view name = "mail.customer.example");
+
     /// One message, written in the segments Postfix writes: everything up to DATA in one, the body with its dot in the
     /// next. A refused message is followed by RSET, so that the session is ready for another one.
     Delivery deliver(const Message& message);

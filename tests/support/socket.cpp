@@ -1,6 +1,9 @@
 #include "support/socket.hpp"
 
 #include <arpa/inet.h>
+#include <linux/inet_diag.h>
+#include <linux/netlink.h>
+#include <linux/sock_diag.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -10,6 +13,7 @@
 #include <array>
 #include <cerrno>
 #include <system_error>
+#include <thread>
 #include <utility>
 
 #include "support/socket_tls.hpp"
@@ -67,6 +71,36 @@ std::uint16_t port_of(const Socket& socket) {
     if (::getsockname(socket.descriptor(), reinterpret_cast<sockaddr*>(&bound), &size) != 0) throw_errno("getsockname");
     return ntohs(bound.ss_family == AF_INET ? reinterpret_cast<sockaddr_in*>(&bound)->sin_port
                                             : reinterpret_cast<sockaddr_in6*>(&bound)->sin6_port);
+}
+
+/// Bytes that wait to be read in the socket with these addresses; 0 when there is none any more. The kernel is asked as
+/// ss(8) does (sock_diag(7)).
+unsigned unread_at(const sockaddr_in& own, const sockaddr_in& peer) {
+    struct {
+        nlmsghdr header;
+        inet_diag_req_v2 what;
+    } request{};
+    request.header.nlmsg_len = sizeof request;
+    request.header.nlmsg_type = SOCK_DIAG_BY_FAMILY;
+    request.header.nlmsg_flags = NLM_F_REQUEST;
+    request.what.sdiag_family = AF_INET;
+    request.what.sdiag_protocol = IPPROTO_TCP;
+    request.what.idiag_states = ~0U;
+    request.what.id.idiag_sport = own.sin_port;
+    request.what.id.idiag_dport = peer.sin_port;
+    request.what.id.idiag_src[0] = own.sin_addr.s_addr;
+    request.what.id.idiag_dst[0] = peer.sin_addr.s_addr;
+    request.what.id.idiag_cookie[0] = request.what.id.idiag_cookie[1] = INET_DIAG_NOCOOKIE;
+
+    const Socket kernel(::socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC, NETLINK_SOCK_DIAG));
+    struct {
+        nlmsghdr header;
+        inet_diag_msg what;
+        std::array<char, 4096> more;
+    } answer;
+    if (::send(kernel.descriptor(), &request, sizeof request, 0) < 0) throw_errno("sock_diag");
+    if (::recv(kernel.descriptor(), &answer, sizeof answer, 0) < 0) throw_errno("sock_diag");
+    return answer.header.nlmsg_type == SOCK_DIAG_BY_FAMILY ? answer.what.idiag_rqueue : 0;
 }
 
 void set_option(const Socket& socket, int level, int option) {
@@ -175,9 +209,27 @@ void Socket::close() {
 }
 
 void Socket::reset() {
+    reset_when_closed();
+    close();
+}
+
+void Socket::reset_when_closed() const {
     const linger at_once{.l_onoff = 1, .l_linger = 0};
     ::setsockopt(descriptor_, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
-    close();
+}
+
+void Socket::wait_until_read() const {
+    sockaddr_in here{};
+    sockaddr_in there{};
+    socklen_t size = sizeof here;
+    if (::getsockname(descriptor_, reinterpret_cast<sockaddr*>(&here), &size) != 0) throw_errno("getsockname");
+    if (::getpeername(descriptor_, reinterpret_cast<sockaddr*>(&there), &size) != 0) throw_errno("getpeername");
+    // On loopback what is written is with the peer's socket at once; its program's read announces itself to nobody.
+    const auto deadline = std::chrono::steady_clock::now() + patience;
+    while (unread_at(there, here) > 0) {
+        if (std::chrono::steady_clock::now() > deadline) throw TestFailure("the peer does not read");
+        std::this_thread::yield();
+    }
 }
 
 void Socket::wait_for(short events) const {

@@ -62,6 +62,9 @@ public:
 
     void write(std::string_view bytes);
 
+    /// Returns when the peer's program has read all that was written: what is written next, it reads by itself.
+    void wait_until_read() const;
+
     /// We write no more, and still read (the peer sees end of file).
     void close_writing() const;
 
@@ -72,6 +75,8 @@ public:
 
     /// Closes with RST, as a crashed peer would.
     void reset();
+    /// The next close() does.
+    void reset_when_closed() const;
 
     /// TLS from here on. False, and nothing more can be read or written, when the handshake fails.
     [[nodiscard]] bool accept_tls(const Identity& identity);

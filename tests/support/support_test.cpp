@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <thread>
 
 #include "support/fake_upstream.hpp"
@@ -31,6 +32,24 @@ TEST(ReservedPort, IsRefusedToClientsAndOpenToAListener) {
     EXPECT_THROW((void)Socket::connect(port.number()), std::system_error);
     const Socket listener = port.listen();
     EXPECT_NO_THROW((void)Socket::connect(port.number()));
+}
+
+TEST(Socket, KnowsWhenThePeerHasReadEverything) {
+    const ReservedPort port;
+    const Socket listener = port.listen();
+    Socket one = Socket::connect(port.number());
+    Socket other = listener.accept().value();
+    one.wait_until_read();
+    one.write("abc");
+    std::atomic<bool> has_read{false};
+    std::thread reader([&] {
+        std::this_thread::sleep_for(std::chrono::milliseconds(20));  // it is this wait that is waited for
+        has_read = true;
+        EXPECT_EQ(other.read_some(), "abc");
+    });
+    one.wait_until_read();
+    EXPECT_TRUE(has_read);
+    reader.join();
 }
 
 TEST(Xforward, IsTwoCommandsForARemoteClientAndOneForLocalMail) {

@@ -214,7 +214,8 @@ private:
     std::thread watcher_;
 };
 
-WeirProcess::WeirProcess(std::string_view yaml, Words words) : words_(std::move(words)) {
+WeirProcess::WeirProcess(std::string_view yaml, Words words, unsigned most_descriptors)
+    : words_(std::move(words)), most_descriptors_(most_descriptors) {
     words_["dir"] = directory_.path().native();
     rewrite(yaml);
     start();
@@ -230,8 +231,12 @@ WeirProcess::~WeirProcess() {
 
 void WeirProcess::start() {
     const auto& directory = directory_.path();
-    running_ = std::make_unique<Running>(
-        std::vector<std::string>{WEIR_BINARY, "run", "--config", directory / "weir.yaml"}, directory / "notify");
+    std::vector<std::string> command{WEIR_BINARY, "run", "--config", directory / "weir.yaml"};
+    if (most_descriptors_ > 0) {
+        const std::string limit = "ulimit -n " + std::to_string(most_descriptors_) + R"( && exec "$0" "$@")";
+        command.insert(command.begin(), {"/bin/sh", "-c", limit});
+    }
+    running_ = std::make_unique<Running>(std::move(command), directory / "notify");
     running_->wait_ready(1);
 }
 

@@ -49,7 +49,8 @@ class WeirProcess {
 public:
     using Words = std::map<std::string, std::string>;
 
-    explicit WeirProcess(std::string_view yaml, Words words = {});
+    /// `most_descriptors`: its limit of open files, soft and hard (ulimit -n); 0: the one of the test.
+    explicit WeirProcess(std::string_view yaml, Words words = {}, unsigned most_descriptors = 0);
     ~WeirProcess();
     WeirProcess(const WeirProcess&) = delete;
     WeirProcess& operator=(const WeirProcess&) = delete;
@@ -90,6 +91,7 @@ private:
 
     TemporaryDirectory directory_;
     Words words_;
+    unsigned most_descriptors_;
     std::map<std::string, ReservedPort> ports_;
     std::string earlier_log_;
     std::unique_ptr<Running> running_;

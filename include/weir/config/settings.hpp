@@ -36,6 +36,8 @@ struct ListenSettings {
 
 using proxy::ContractSettings;
 using proxy::RelayAddress;
+using proxy::RelayTimeouts;
+using proxy::SessionSettings;
 using proxy::UpstreamSettings;
 
 struct LogSettings {
@@ -52,6 +54,7 @@ struct Settings {
     std::vector<ListenSettings> listen;
     std::vector<core::Cidr> trusted_clients;
     unsigned workers = 1;
+    SessionSettings sessions;
     UpstreamSettings upstream;
     policy::Settings policy;  ///< the contract is its first limit, per relay
     std::optional<Endpoint> admin;

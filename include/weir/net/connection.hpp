@@ -33,8 +33,8 @@ public:
     /// What has arrived, at least one byte. The span is valid until the next co_await of anything.
     Task<core::Result<std::span<const char>>> read_some(core::Duration timeout);
 
-    /// All of `bytes`, which must stay valid until it returns, except when it points into what read_some() gave:
-    /// that is copied if the peer makes us wait.
+    /// All of `bytes` within `timeout`. They must stay valid until it returns, except when it points into what
+    /// read_some() gave: that is copied if the peer makes us wait.
     Task<core::Error> write_all(std::string_view bytes, core::Duration timeout);
 
     /// As much of `bytes` as the socket takes without waiting; for a farewell that nobody waits for.

@@ -21,6 +21,7 @@ class Listener {
 public:
     using OnSocket = std::function<void(boost::asio::ip::tcp::socket, const boost::asio::ip::tcp::endpoint& peer)>;
     using OnPause = std::function<void(const core::Error&)>;
+    using MayAccept = std::function<bool()>;
 
     [[nodiscard]] static core::Result<Listener> bind(const boost::asio::any_io_executor& executor,
                                                      const boost::asio::ip::tcp::endpoint& endpoint);
@@ -30,7 +31,10 @@ public:
 
     [[nodiscard]] boost::asio::ip::tcp::endpoint local() const;
 
-    void start(OnSocket on_socket, OnPause on_pause);
+    /// While `may_accept` says no, which is asked every 50 ms, connections wait in the backlog: the kernel has accepted
+    /// them, and their peers wait for a greeting.
+    void start(
+        OnSocket on_socket, OnPause on_pause, MayAccept may_accept = [] { return true; });
 
     /// Hands over the connections that are already waiting in the backlog, then closes.
     ///

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -67,6 +68,18 @@ struct AuthSettings {
     bool operator==(const AuthSettings&) const = default;
 };
 
+/// How long the relay may take: always less than Postfix waits for us, so that Postfix hears a 451 for one message and
+/// does not time out, which counts against the whole relay. After the final dot it is the other way round: giving up
+/// first would turn a slow success into a duplicate.
+struct RelayTimeouts {
+    core::Duration envelope = std::chrono::seconds(270);     ///< for the reply to MAIL, and each RCPT; Postfix: 300 s
+    core::Duration data = std::chrono::seconds(110);         ///< for the reply to DATA; Postfix: 120 s
+    core::Duration body = std::chrono::seconds(170);         ///< to take 64 KiB of the body; Postfix: 180 s
+    core::Duration end_of_body = std::chrono::seconds(660);  ///< for the reply to the final dot; Postfix: 600 s
+
+    bool operator==(const RelayTimeouts&) const = default;
+};
+
 struct UpstreamSettings {
     std::vector<RelayAddress> relays;  ///< in order of preference; never empty
     TlsSettings tls;
@@ -78,26 +91,32 @@ struct UpstreamSettings {
     core::Duration wait_for_connection = std::chrono::seconds(20);
     core::Duration idle_timeout = std::chrono::seconds(30);
     std::vector<core::SocketAddress> resolver;  ///< name servers; empty: those of /etc/resolv.conf
+    RelayTimeouts timeouts;
     ContractSettings contract;
 
     bool operator==(const UpstreamSettings&) const = default;
+};
+
+/// What a client may take: how many sessions there are, and how long each of its requests may last.
+struct SessionSettings {
+    std::size_t max = 16'000;  ///< over all workers; further connections wait, unanswered, until one ends
+    core::Duration command_timeout = std::chrono::minutes(5);
+    core::Duration body_timeout = std::chrono::minutes(3);
+    std::uint64_t min_body_rate = 500;                            ///< bytes per second; 0: none
+    core::Duration timeout_when_full = std::chrono::seconds(10);  ///< of a session between two messages
+
+    bool operator==(const SessionSettings&) const = default;
 };
 
 /// What the sessions of a worker go by. Taken once per session, swapped as a whole by a reload.
 struct Settings {
     std::string hostname;                     ///< in the greeting and EHLO replies
     std::vector<core::Cidr> trusted_clients;  ///< who may connect at all; their XFORWARD is believed
+    SessionSettings sessions;
     UpstreamSettings upstream;
     std::shared_ptr<const net::TlsClient> tls;  ///< made from upstream.tls; null when its level is none
 
     bool operator==(const Settings&) const = default;
 };
-
-// How long the relay may take, per command: always less than Postfix waits for us (smtp_*_timeout), except after the
-// final dot, where giving up first would turn a slow success into a duplicate.
-inline constexpr core::Duration envelope_timeout = std::chrono::seconds(270);     // Postfix: 300 s
-inline constexpr core::Duration data_timeout = std::chrono::seconds(110);         // Postfix: 120 s
-inline constexpr core::Duration body_write_timeout = std::chrono::seconds(170);   // Postfix: 180 s
-inline constexpr core::Duration end_of_body_timeout = std::chrono::seconds(660);  // Postfix: 600 s, then it hangs up
 
 }  // namespace weir::proxy

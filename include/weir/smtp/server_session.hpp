@@ -13,6 +13,7 @@
 #include "weir/smtp/command.hpp"
 #include "weir/smtp/extensions.hpp"
 #include "weir/smtp/reply.hpp"
+#include "weir/smtp/request_deadline.hpp"
 #include "weir/smtp/xforward.hpp"
 
 namespace weir::smtp {
@@ -24,6 +25,7 @@ struct ServerOptions {
     Extensions offer;       ///< what EHLO announces, beside PIPELINING, ENHANCEDSTATUSCODES and XFORWARD
     core::Duration command_timeout = std::chrono::seconds(300);  // RFC 5321 4.5.3.2.7
     core::Duration data_timeout = std::chrono::seconds(180);     // RFC 5321 4.5.3.2.5
+    std::uint64_t min_data_rate = 500;                           // bytes per second; see RequestDeadline
     std::size_t max_recipients = 1000;
     std::size_t max_errors = 20;
 };
@@ -35,6 +37,7 @@ using Slot = std::uint64_t;
 
 struct Read {  ///< read bytes, then feed(), or fail()
     core::Duration timeout;
+    bool begins = false;  ///< a new request may come: nothing of it has been read yet
 };
 struct Write {  ///< write all of it; on trouble fail(). Valid until the next call of anything.
     std::string_view bytes;
@@ -90,9 +93,9 @@ public:
 
     [[nodiscard]] Action next();
 
-    /// Bytes from the peer, once for each Read. They need to stay valid only until next() returns something other than
-    /// Body.
-    void feed(std::string_view bytes);
+    /// Bytes from the peer, once for each Read, which has `waited` so long for them. They need to stay valid only until
+    /// next() returns something other than Body.
+    void feed(std::string_view bytes, core::Duration waited = {});
 
     /// Reading or writing did not work: timed_out is answered with 421 4.4.2, anything else ends the session.
     void fail(core::Error error);
@@ -165,6 +168,7 @@ private:
     bool smtputf8_ = false;       ///< MAIL said so: non-ASCII recipients are allowed
     bool body_refused_ = false;
     bool abandon_due_ = false;
+    bool request_due_ = true;     ///< the next Read is for a request of which nothing has come
     bool after_message_ = false;  ///< nothing has come since the last message's reply
     std::size_t errors_ = 0;
     std::size_t recipients_ = 0;
@@ -181,6 +185,7 @@ private:
     std::vector<Pending> pending_;
     Slot last_slot_ = 0;
     BodyScanner scanner_;
+    RequestDeadline deadline_;
 };
 
 }  // namespace weir::smtp

@@ -66,6 +66,7 @@ std::string with(const std::string& path, const std::string& setting) {
     const std::string section = dot == std::string::npos ? "" : path.substr(0, dot);
     const std::string upstream = "upstream: {relays: isp.example, ";
     if (section == "upstream") return upstream + setting + "}\n";
+    if (section == "upstream.timeouts") return upstream + "timeouts: {" + setting + "}}\n";
     if (section == "upstream.contract") return upstream + "contract: {" + setting + "}}\n";
     if (section == "upstream.tls") return upstream + "tls: {" + setting + "}}\n";
     if (section == "upstream.auth") return upstream + "auth: {username: a, password_env: P, " + setting + "}}\n";
