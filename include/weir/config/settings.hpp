@@ -51,6 +51,7 @@ struct Settings {
     unsigned workers = 1;
     UpstreamSettings upstream;
     policy::Settings policy;            ///< the contract is its first limit, per relay
+    std::vector<policy::ClassifyRule> classify;  ///< feedback.classify
     std::optional<Endpoint> admin;
     LogSettings log;
     std::vector<std::string> warnings;  ///< FILE:LINE:COL: key: what has no effect, or is risky

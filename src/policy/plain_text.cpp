@@ -1,0 +1,52 @@
+#include "plain_text.hpp"
+
+#include <algorithm>
+
+namespace weir::policy {
+namespace {
+
+// Latin-1 0xC0 to 0xFF without their accents. '?' stands for what is no letter of the languages that relays speak.
+constexpr std::string_view unaccented =
+    "aaaaaaaceeeeiiii?nooooo?ouuuuy?s"
+    "aaaaaaaceeeeiiii?nooooo?ouuuuy?y";
+
+bool is_in_mailbox(char c) {
+    constexpr std::string_view others = "!#$%&'*+-/=?^_`{|}~.";  // RFC 5322 3.2.3
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || others.find(c) != std::string_view::npos;
+}
+
+/// The letter that begins at `at`, and moves on over it. What is neither ASCII nor a Latin letter becomes '?'.
+char next_letter(std::string_view text, std::size_t& at) {
+    const auto byte = static_cast<unsigned char>(text[at++]);
+    if (byte <= ' ') return ' ';
+    if (byte >= 'A' && byte <= 'Z') return static_cast<char>(byte + ('a' - 'A'));
+    if (byte < 0x80) return static_cast<char>(byte);
+    const auto next = at < text.size() ? static_cast<unsigned char>(text[at]) : 0U;
+    if (byte == 0xC3 && next >= 0x80 && next < 0xC0) {  // UTF-8 for U+00C0 to U+00FF
+        ++at;
+        return unaccented[next - 0x80U];
+    }
+    return byte >= 0xC0 ? unaccented[byte - 0xC0U] : '?';
+}
+
+void drop_mailbox_name(std::string& text) {
+    while (!text.empty() && is_in_mailbox(text.back())) text.pop_back();
+}
+
+}  // namespace
+
+std::string plain_text(std::string_view text) {
+    text = text.substr(0, longest_reply_text);
+    std::string plain;
+    plain.reserve(text.size());
+    for (std::size_t at = 0; at < text.size();) {
+        const char letter = next_letter(text, at);
+        if (letter == ' ' && (plain.empty() || plain.back() == ' ')) continue;
+        if (letter == '@') drop_mailbox_name(plain);
+        plain += letter;
+    }
+    if (plain.ends_with(' ')) plain.pop_back();
+    return plain;
+}
+
+}  // namespace weir::policy

@@ -1,0 +1,16 @@
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+namespace weir::policy {
+
+/// A reply is a few hundred bytes; what is beyond this is not looked at.
+inline constexpr std::size_t longest_reply_text = 4096;
+
+/// A reply's text as the built-in patterns see it: lower case, one line, single blanks, accents taken off (UTF-8 and
+/// Latin-1), and of mailboxes only "@domain", for what stands before it was chosen by a sender and proves nothing.
+[[nodiscard]] std::string plain_text(std::string_view text);
+
+}  // namespace weir::policy
