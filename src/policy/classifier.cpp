@@ -1,7 +1,8 @@
 #include "weir/policy/classifier.hpp"
 
+#include <algorithm>
+#include <array>
 #include <chrono>
-#include <span>
 #include <utility>
 
 #include "pattern_set.hpp"
@@ -17,34 +18,32 @@ namespace {
 constexpr PatternSet::Limits operator_limits{.pattern_memory = 1 << 18, .set_memory = 1 << 24};
 constexpr PatternSet::Limits built_in_limits{.pattern_memory = 1 << 20, .set_memory = 1 << 26};
 
-/// The built-in tables, compiled: one set for all patterns of all tables, in the order in which they are read.
-class BuiltInRules {
-public:
-    static const BuiltInRules& instance() {
-        static const BuiltInRules rules;
-        return rules;
-    }
+/// What a row can be matched with.
+struct Reply {
+    int code;
+    std::optional<std::array<int, 3>> status;
+    Stage stage;
+};
 
-    [[nodiscard]] const Row* first_that_applies(const ReplyFacts& reply, std::string_view plain) const {
-        const auto status = parse_status(reply.enhanced_status);
-        for (const int i : patterns_.matches(plain)) {
+/// One table with its patterns in one set.
+class Table {
+public:
+    explicit Table(const BuiltInTable& source) : rows_(read_rows(source)), patterns_(compile(rows_)) {}
+
+    /// Calls `use(row)` for each row that applies, in order, until it returns true.
+    template <class Use>
+    void apply(const Reply& reply, std::string_view text, Use use) const {
+        for (const int i : patterns_.matches(text)) {
             const Row& row = rows_[static_cast<std::size_t>(i)];
-            if (row.when.are_met(reply.code, status, reply.stage)) return &row;
+            if (row.when.are_met(reply.code, reply.status, reply.stage) && use(row)) return;
         }
-        return nullptr;
     }
 
 private:
-    BuiltInRules() : rows_(read_rows()), patterns_(compile(rows_)) {}
-
-    static std::vector<Row> read_rows() {
-        std::vector<Row> rows;
-        for (const BuiltInTable& table : built_in_tables) {
-            int bad_line = 0;
-            // A table that cannot be read is a mistake in this source tree; ReplyTable.AllBuiltInRowsAreRead names its line.
-            for (Row& row : parse_table(table.text, table.name, bad_line).value()) rows.push_back(std::move(row));
-        }
-        return rows;
+    // A table that cannot be read is a mistake in this source tree; a test names its line.
+    static std::vector<Row> read_rows(const BuiltInTable& source) {
+        int bad_line = 0;
+        return parse_table(source.text, source.name, bad_line).value();
     }
 
     static PatternSet compile(const std::vector<Row>& rows) {
@@ -55,6 +54,77 @@ private:
 
     std::vector<Row> rows_;
     PatternSet patterns_;
+};
+
+/// What speaks for one class.
+struct Evidence {
+    const Row* heaviest = nullptr;
+    bool has_more = false;
+    int likely = 0;
+
+    [[nodiscard]] int weight() const {
+        return heaviest == nullptr ? 0 : heaviest->weight + (has_more ? 1 : 0) + likely;
+    }
+};
+
+/// Adds up what rows say; phrases.txt explains how.
+class Scales {
+public:
+    void add(const Row& row) {
+        Evidence& evidence = of(row.reply_class);
+        if (row.only_likely) {
+            evidence.likely += row.weight;
+            return;
+        }
+        evidence.has_more = evidence.heaviest != nullptr;
+        if (evidence.heaviest == nullptr || row.weight > evidence.heaviest->weight) evidence.heaviest = &row;
+    }
+
+    [[nodiscard]] const Row* outcome() const {
+        const auto best = std::max_element(evidence_.begin(), evidence_.end(), [](const Evidence& a, const Evidence& b) {
+            return a.weight() < b.weight();
+        });
+        return best->heaviest;
+    }
+
+private:
+    Evidence& of(ReplyClass reply_class) { return evidence_[static_cast<std::size_t>(reply_class)]; }
+
+    std::array<Evidence, 7> evidence_{};
+};
+
+/// The built-in tables, read and compiled once.
+class BuiltInRules {
+public:
+    static const BuiltInRules& instance() {
+        static const BuiltInRules rules;
+        return rules;
+    }
+
+    /// The row that decides, or none.
+    [[nodiscard]] const Row* decide(const Reply& reply, std::string_view plain) const {
+        const Row* first = nullptr;
+        providers_.apply(reply, plain, [&](const Row& row) {
+            first = &row;
+            return true;
+        });
+        if (first != nullptr) return first;
+        Scales scales;
+        const auto weigh = [&](const Row& row) {
+            scales.add(row);
+            return false;
+        };
+        phrases_.apply(reply, without_urls(plain), weigh);
+        statuses_.apply(reply, "", weigh);
+        return scales.outcome();
+    }
+
+private:
+    BuiltInRules() = default;
+
+    Table providers_{built_in_tables[0]};
+    Table phrases_{built_in_tables[1]};
+    Table statuses_{built_in_tables[2]};
 };
 
 std::optional<core::Duration> delay_of(ReplyClass reply_class, std::string_view plain) {
@@ -144,7 +214,8 @@ Classification Classifier::classify(const ReplyFacts& reply) const {
         answer->retry_after = delay_of(answer->reply_class, plain);
         return *answer;
     }
-    const Row* const row = BuiltInRules::instance().first_that_applies(facts, plain);
+    const Row* const row = BuiltInRules::instance().decide(
+        {.code = facts.code, .status = parse_status(facts.enhanced_status), .stage = facts.stage}, plain);
     if (row == nullptr) return {.retry_after = delay_of(ReplyClass::system, plain)};
     const auto delay = delay_of(row->reply_class, plain);
     return {.reply_class = row->reply_class,

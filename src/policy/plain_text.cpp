@@ -49,4 +49,16 @@ std::string plain_text(std::string_view text) {
     return plain;
 }
 
+std::string without_urls(std::string_view plain) {
+    std::string text;
+    text.reserve(plain.size());
+    while (!plain.empty()) {
+        const auto url = std::min({plain.find("http://"), plain.find("https://"), plain.size()});
+        text += plain.substr(0, url);
+        plain.remove_prefix(url);
+        plain.remove_prefix(std::min(plain.find_first_of(" )>\"'"), plain.size()));
+    }
+    return text;
+}
+
 }  // namespace weir::policy

@@ -13,4 +13,7 @@ inline constexpr std::size_t longest_reply_text = 4096;
 /// Latin-1), and of mailboxes only "@domain", for what stands before it was chosen by a sender and proves nothing.
 [[nodiscard]] std::string plain_text(std::string_view text);
 
+/// The same without its URLs, whose words say where to read on and not what happened.
+[[nodiscard]] std::string without_urls(std::string_view plain);
+
 }  // namespace weir::policy

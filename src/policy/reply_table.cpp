@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <map>
 
 #include "weir/core/units.hpp"
 
@@ -77,7 +78,7 @@ bool read_condition(std::string_view text, Row& row) {
     return code.has_value();
 }
 
-bool read_row(std::string_view line, Row& row) {
+bool read_columns(std::string_view line, Row& row) {
     std::string_view meaning = cut_word(line);
     std::string_view conditions = cut_word(line);
     const auto reply_class = parse_reply_class(cut(meaning, '/'));
@@ -92,6 +93,75 @@ bool read_row(std::string_view line, Row& row) {
     }
     return true;
 }
+
+std::string_view trimmed(std::string_view text) {
+    const auto first = std::min(text.find_first_not_of(' '), text.size());
+    return text.substr(first, text.find_last_not_of(" \r") + 1 - first);
+}
+
+/// Reads one table line by line.
+class TableReader {
+public:
+    explicit TableReader(std::string_view name) : name_(name) {}
+
+    /// Whether the line is one of a table.
+    bool read(std::string_view line, int number) {
+        line = trimmed(line);
+        if (line.empty() || line.starts_with('#')) return true;
+        if (line == "likely") return only_likely_ = true;
+        if (line.starts_with("weight ")) return read_weight(line.substr(7));
+        const auto equals = line.find(" = ");
+        const auto blank = line.find(' ');
+        const bool is_list = equals != std::string_view::npos && line.find_first_not_of(' ', blank) == equals + 1;
+        return is_list ? read_list(line.substr(0, blank), trimmed(line.substr(equals + 3))) : read_row(line, number);
+    }
+
+    [[nodiscard]] std::vector<Row> take() { return std::move(rows_); }
+
+private:
+    bool read_weight(std::string_view text) {
+        const auto weight = number(text);
+        if (weight) weight_ = *weight;
+        return weight.has_value();
+    }
+
+    bool read_list(std::string_view name, std::string_view words) {
+        std::string text;
+        return with_lists(words, text) && lists_.emplace(name, '(' + text + ')').second;
+    }
+
+    bool read_row(std::string_view line, int line_number) {
+        Row row{};
+        if (!read_columns(line, row) || !with_lists(std::string(row.pattern), row.pattern)) return false;
+        row.weight = weight_;
+        row.only_likely = only_likely_;
+        row.place = name_ + ':' + std::to_string(line_number);
+        rows_.push_back(std::move(row));
+        return true;
+    }
+
+    /// Puts the words of each <name> in its place.
+    bool with_lists(std::string_view text, std::string& out) const {
+        out.clear();
+        for (auto open = text.find('<'); open != std::string_view::npos; open = text.find('<')) {
+            const auto close = text.find('>', open);
+            if (close == std::string_view::npos) return false;
+            const auto list = lists_.find(text.substr(open + 1, close - open - 1));
+            if (list == lists_.end()) return false;
+            (out += text.substr(0, open)) += list->second;
+            text.remove_prefix(close + 1);
+        }
+        out += text;
+        return true;
+    }
+
+    std::string name_;
+    int weight_ = 0;
+    bool only_likely_ = false;
+    std::map<std::string, std::string, std::less<>> lists_;
+    std::vector<Row> rows_;
+};
+
 
 bool contains(const Range& range, int value) {
     return value >= range.least && value <= range.most;
@@ -110,19 +180,13 @@ bool Conditions::are_met(int code, const std::optional<std::array<int, 3>>& stat
 }
 
 core::Result<std::vector<Row>> parse_table(std::string_view text, std::string_view name, int& bad_line) {
-    std::vector<Row> rows;
-    for (int line_number = 1; !text.empty(); ++line_number) {
-        std::string_view line = cut(text, '\n');
-        line = line.substr(0, line.find_last_not_of(" \r") + 1);
-        if (line.empty() || line.starts_with('#')) continue;
-        Row row{};
-        bad_line = line_number;
-        if (!read_row(line, row)) return core::Errc::bad_syntax;
-        row.place = std::string(name) + ':' + std::to_string(line_number);
-        rows.push_back(std::move(row));
+    TableReader reader(name);
+    for (int number = 1; !text.empty(); ++number) {
+        bad_line = number;
+        if (!reader.read(cut(text, '\n'), number)) return core::Errc::bad_syntax;
     }
     bad_line = 0;
-    return rows;
+    return reader.take();
 }
 
 std::optional<std::array<int, 3>> parse_status(std::string_view text) {
