@@ -114,7 +114,7 @@ public:
             scales.add(row);
             return false;
         };
-        phrases_.apply(reply, without_urls(plain), weigh);
+        phrases_.apply(reply, phrase_text(plain), weigh);
         statuses_.apply(reply, "", weigh);
         return scales.outcome();
     }

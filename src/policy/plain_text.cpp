@@ -1,6 +1,7 @@
 #include "plain_text.hpp"
 
 #include <algorithm>
+#include <array>
 
 namespace weir::policy {
 namespace {
@@ -9,6 +10,18 @@ namespace {
 constexpr std::string_view unaccented =
     "aaaaaaaceeeeiiii?nooooo?ouuuuy?s"
     "aaaaaaaceeeeiiii?nooooo?ouuuuy?y";
+
+struct Wrapper {
+    std::string_view words;
+    std::string_view sign;
+};
+
+// Postfix, smtpd_check.c; policy servers and other programs write the same.
+constexpr std::array wrappers{
+    Wrapper{"client host rejected: ", "$c: "},       Wrapper{"helo command rejected: ", "$h: "},
+    Wrapper{"sender address rejected: ", "$s: "},    Wrapper{"recipient address rejected: ", "$r: "},
+    Wrapper{"data command rejected: ", "$d: "},
+};
 
 bool is_in_mailbox(char c) {
     constexpr std::string_view others = "!#$%&'*+-/=?^_`{|}~.";  // RFC 5322 3.2.3
@@ -49,7 +62,7 @@ std::string plain_text(std::string_view text) {
     return plain;
 }
 
-std::string without_urls(std::string_view plain) {
+std::string phrase_text(std::string_view plain) {
     std::string text;
     text.reserve(plain.size());
     while (!plain.empty()) {
@@ -57,6 +70,10 @@ std::string without_urls(std::string_view plain) {
         text += plain.substr(0, url);
         plain.remove_prefix(url);
         plain.remove_prefix(std::min(plain.find_first_of(" )>\"'"), plain.size()));
+    }
+    for (const Wrapper& wrapper : wrappers) {
+        const auto at = text.find(wrapper.words);
+        if (at != std::string::npos) text.replace(at, wrapper.words.size(), wrapper.sign);
     }
     return text;
 }

@@ -13,7 +13,9 @@ inline constexpr std::size_t longest_reply_text = 4096;
 /// Latin-1), and of mailboxes only "@domain", for what stands before it was chosen by a sender and proves nothing.
 [[nodiscard]] std::string plain_text(std::string_view text);
 
-/// The same without its URLs, whose words say where to read on and not what happened.
-[[nodiscard]] std::string without_urls(std::string_view plain);
+/// The same for common phrases: without URLs, whose words say where to read on and not what happened, and with what Postfix
+/// puts in front of any reason ("Recipient address rejected: ") cut down to "$r: ", so that its words are no evidence.
+/// $c is the client host, $h HELO, $s the sender, $r the recipient, $d DATA.
+[[nodiscard]] std::string phrase_text(std::string_view plain);
 
 }  // namespace weir::policy
