@@ -22,9 +22,9 @@ constexpr std::array classes{
 };
 
 constexpr std::array scopes{
-    Choice<Scope>{"host", Scope::host},           Choice<Scope>{"account", Scope::account},
-    Choice<Scope>{"sender", Scope::sender},       Choice<Scope>{"recipient", Scope::recipient},
-    Choice<Scope>{"message", Scope::message},     Choice<Scope>{"unknown", Scope::unknown},
+    Choice<Scope>{"host", Scope::host},       Choice<Scope>{"account", Scope::account},
+    Choice<Scope>{"sender", Scope::sender},   Choice<Scope>{"recipient", Scope::recipient},
+    Choice<Scope>{"message", Scope::message}, Choice<Scope>{"unknown", Scope::unknown},
 };
 
 void read_pattern(const Value& value, ClassifyRule& rule) {
@@ -43,8 +43,8 @@ constexpr std::array rule_fields{
                         [](const Value& value, ClassifyRule& rule) {
                             rule.reply_class = read_choice(value, classes).value_or(rule.reply_class);
                         }},
-    Field<ClassifyRule>{
-        "scope", [](const Value& value, ClassifyRule& rule) { rule.scope = read_choice(value, scopes); }},
+    Field<ClassifyRule>{"scope",
+                        [](const Value& value, ClassifyRule& rule) { rule.scope = read_choice(value, scopes); }},
 };
 
 void read_rule(const Value& value, std::vector<ClassifyRule>& rules) {

@@ -14,10 +14,10 @@
 namespace weir::policy {
 namespace {
 
-// A pattern of longest_pattern bytes fits unless it multiplies itself ("(a{100}){100}"). The sets' automata are built as
-// texts ask for it, and started anew when they reach their memory.
+// A pattern of longest_pattern bytes fits unless it multiplies itself ("(a{100}){100}"). The sets' automata are built
+// as texts ask for it, and started anew when they reach their memory.
 constexpr PatternSet::Limits operator_limits{.pattern_memory = 1 << 18, .set_memory = 1 << 24};
-constexpr PatternSet::Limits built_in_limits{.pattern_memory = 1 << 20, .set_memory = 1 << 26};
+constexpr PatternSet::Limits built_in_limits{.pattern_memory = 1 << 20, .set_memory = 1 << 24};
 
 /// What a row can be matched with.
 struct Reply {
@@ -88,9 +88,9 @@ public:
     }
 
     [[nodiscard]] const Row* outcome() const {
-        const auto best = std::max_element(evidence_.begin(), evidence_.end(), [](const Evidence& a, const Evidence& b) {
-            return a.weight() < b.weight();
-        });
+        const auto best =
+            std::max_element(evidence_.begin(), evidence_.end(),
+                             [](const Evidence& a, const Evidence& b) { return a.weight() < b.weight(); });
         return best->heaviest;
     }
 
@@ -197,7 +197,9 @@ private:
     std::vector<std::string> places_;
 };
 
-Classifier::Classifier() : rules_(std::make_shared<OperatorRules>(std::vector<ClassifyRule>(), PatternSet::compile({}, operator_limits).value())) {}
+Classifier::Classifier()
+    : rules_(std::make_shared<OperatorRules>(std::vector<ClassifyRule>(),
+                                             PatternSet::compile({}, operator_limits).value())) {}
 
 Classifier::Classifier(std::shared_ptr<const OperatorRules> rules) : rules_(std::move(rules)) {}
 

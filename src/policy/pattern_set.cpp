@@ -17,14 +17,13 @@ re2::RE2::Options pattern_options(std::int64_t memory) {
 std::string syntax_problem(std::string_view pattern, std::int64_t memory) {
     const re2::RE2 compiled(re2::StringPiece(pattern.data(), pattern.size()), pattern_options(memory));
     if (compiled.ok()) return {};
-    if (compiled.error_code() == re2::RE2::ErrorPatternTooLarge) return "is too large once its repetitions are written out";
+    if (compiled.error_code() == re2::RE2::ErrorPatternTooLarge)
+        return "is too large once its repetitions are written out";
     return compiled.error();
 }
 
 PatternSet::PatternSet(std::vector<std::string> patterns, Limits limits)
-    : patterns_(std::move(patterns)),
-      limits_(limits),
-      set_(pattern_options(limits.set_memory), re2::RE2::UNANCHORED) {}
+    : patterns_(std::move(patterns)), limits_(limits), set_(pattern_options(limits.set_memory), re2::RE2::UNANCHORED) {}
 
 core::Result<PatternSet> PatternSet::compile(std::vector<std::string> patterns, Limits limits) {
     PatternSet set(std::move(patterns), limits);

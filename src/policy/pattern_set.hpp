@@ -14,7 +14,8 @@ namespace weir::policy {
 
 /// Many patterns, looked for in one pass over the text.
 ///
-/// Time:    linear in the text. Should the set's automaton outgrow its memory, the patterns are tried one by one, which is
+/// Time:    linear in the text. Should the set's automaton outgrow its memory, the patterns are tried one by one, which
+/// is
 ///          slower and still linear.
 /// Errors:  compile() gives Errc::bad_syntax, or Errc::out_of_range for what does not fit into the memory given.
 /// Threads: matches() may be called from any thread.

@@ -8,9 +8,12 @@ namespace weir::policy {
 namespace {
 
 constexpr std::array stages{
-    std::pair<std::string_view, Stage>{"unknown", Stage::unknown}, std::pair<std::string_view, Stage>{"connect", Stage::connect},
-    std::pair<std::string_view, Stage>{"ehlo", Stage::ehlo},       std::pair<std::string_view, Stage>{"auth", Stage::auth},
-    std::pair<std::string_view, Stage>{"mail", Stage::mail},       std::pair<std::string_view, Stage>{"rcpt", Stage::rcpt},
+    std::pair<std::string_view, Stage>{"unknown", Stage::unknown},
+    std::pair<std::string_view, Stage>{"connect", Stage::connect},
+    std::pair<std::string_view, Stage>{"ehlo", Stage::ehlo},
+    std::pair<std::string_view, Stage>{"auth", Stage::auth},
+    std::pair<std::string_view, Stage>{"mail", Stage::mail},
+    std::pair<std::string_view, Stage>{"rcpt", Stage::rcpt},
     std::pair<std::string_view, Stage>{"data", Stage::data},
 };
 

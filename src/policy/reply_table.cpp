@@ -162,7 +162,6 @@ private:
     std::vector<Row> rows_;
 };
 
-
 bool contains(const Range& range, int value) {
     return value >= range.least && value <= range.most;
 }

@@ -35,12 +35,13 @@ struct Row {
     Conditions when;
     std::optional<core::Duration> wait;
     std::string pattern;
-    int weight;        ///< 0: where the first row that applies decides
-    bool only_likely;  ///< adds weight to a class that there are words for, and is no evidence by itself
+    int weight;         ///< 0: where the first row that applies decides
+    bool only_likely;   ///< adds weight to a class that there are words for, and is no evidence by itself
     std::string place;  ///< "providers.txt:42"
 };
 
-/// Reads a table, with its word lists put into the patterns. Errors: Errc::bad_syntax for a row that is not one; its line goes to `bad_line`.
+/// Reads a table, with its word lists put into the patterns. Errors: Errc::bad_syntax for a row that is not one; its
+/// line goes to `bad_line`.
 [[nodiscard]] core::Result<std::vector<Row>> parse_table(std::string_view text, std::string_view name, int& bad_line);
 
 /// "4.7.28" as three numbers; none for what is not a status.

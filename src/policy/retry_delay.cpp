@@ -55,8 +55,8 @@ re2::StringPiece piece_of(std::string_view text) {
 /// "try again in 300 seconds", "after 5 minutes, try again", "retry-after: 120".
 std::optional<core::Duration> find_amount(std::string_view text) {
     static const re2::RE2& after_word = compiled(before + std::string(amount));
-    static const re2::RE2& before_word =
-        compiled("\\b(?:in|after|dans|en|tra|dopo|nach|apres) " + std::string(amount) + "[^0-9.;]{0,16}\\b(?:retry|try)");
+    static const re2::RE2& before_word = compiled("\\b(?:in|after|dans|en|tra|dopo|nach|apres) " + std::string(amount) +
+                                                  "[^0-9.;]{0,16}\\b(?:retry|try)");
     static const re2::RE2& field = compiled(R"(\bretry[-_ ]?(?:after|in)[:= ]{1,3}([0-9]{1,6})\b())");
     for (const re2::RE2* pattern : {&after_word, &before_word, &field}) {
         int count = 0;

@@ -50,7 +50,7 @@ struct Settings {
     std::vector<core::Cidr> trusted_clients;
     unsigned workers = 1;
     UpstreamSettings upstream;
-    policy::Settings policy;            ///< the contract is its first limit, per relay
+    policy::Settings policy;                     ///< the contract is its first limit, per relay
     std::vector<policy::ClassifyRule> classify;  ///< feedback.classify
     std::optional<Endpoint> admin;
     LogSettings log;

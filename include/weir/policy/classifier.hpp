@@ -28,12 +28,13 @@ struct Classification {
 /// Tells from a relay's reply whom it blames and whether waiting helps.
 ///
 /// The operator's patterns are tried first, then the built-in tables (src/policy/replies/), provider tags before common
-/// phrases before status codes; in each the first that applies decides. A reply with no evidence in it is `system`, scope
-/// `unknown`, and never `rate`.
+/// phrases before status codes; in each the first that applies decides. A reply with no evidence in it is `system`,
+/// scope `unknown`, and never `rate`.
 ///
 /// Time:    linear in the text, whatever the patterns and the text are: RE2 sets, and only the first 4 KiB of the text.
 /// Memory:  bounded, by max_classify_rules, longest_pattern and RE2's own budgets.
-/// Errors:  create() returns Errc::bad_syntax for a pattern that is not RE2, Errc::out_of_range for one or for a list that
+/// Errors:  create() returns Errc::bad_syntax for a pattern that is not RE2, Errc::out_of_range for one or for a list
+/// that
 ///          is too large; classify_problem() says it in words.
 /// Threads: classify() may be called from any thread; copies share their tables.
 class Classifier {
