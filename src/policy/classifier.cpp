@@ -144,10 +144,14 @@ bool is_positive(int code) {
     return (code >= 200 && code < 300) || code == 334 || code == 354;
 }
 
-std::vector<std::string> patterns_of(const std::vector<ClassifyRule>& rules) {
+core::Result<PatternSet> compile_rules(const std::vector<ClassifyRule>& rules) {
+    if (rules.size() > max_classify_rules) return core::Errc::out_of_range;
     std::vector<std::string> patterns;
-    for (const ClassifyRule& rule : rules) patterns.push_back(rule.pattern);
-    return patterns;
+    for (const ClassifyRule& rule : rules) {
+        if (rule.pattern.size() > longest_pattern) return core::Errc::out_of_range;
+        patterns.push_back(rule.pattern);
+    }
+    return PatternSet::compile(std::move(patterns), operator_limits);
 }
 
 /// The reply as an operator sees it in a log, on one line: "421 4.7.0 Too many connections".
@@ -197,18 +201,14 @@ private:
     std::vector<std::string> places_;
 };
 
-Classifier::Classifier()
-    : rules_(std::make_shared<OperatorRules>(std::vector<ClassifyRule>(),
-                                             PatternSet::compile({}, operator_limits).value())) {}
+Classifier::Classifier() : Classifier(create({}).value()) {}
 
-Classifier::Classifier(std::shared_ptr<const OperatorRules> rules) : rules_(std::move(rules)) {}
+Classifier::Classifier(std::shared_ptr<const OperatorRules> rules) : rules_(std::move(rules)) {
+    static_cast<void>(BuiltInRules::instance());  // compiled now, so that no reply has to wait for it
+}
 
 core::Result<Classifier> Classifier::create(std::vector<ClassifyRule> rules) {
-    if (rules.size() > max_classify_rules) return core::Errc::out_of_range;
-    for (const ClassifyRule& rule : rules) {
-        if (rule.pattern.size() > longest_pattern) return core::Errc::out_of_range;
-    }
-    auto patterns = PatternSet::compile(patterns_of(rules), operator_limits);
+    auto patterns = compile_rules(rules);
     if (!patterns) return patterns.error();
     return Classifier(std::make_shared<OperatorRules>(std::move(rules), *std::move(patterns)));
 }
@@ -246,7 +246,7 @@ std::string classify_problem(const std::vector<ClassifyRule>& rules) {
         return "has " + std::to_string(rules.size()) + " patterns; at most " + std::to_string(max_classify_rules) +
                " are allowed";
     }
-    return Classifier::create(rules).has_error() ? "is too large; the patterns together do not fit into 16 MiB" : "";
+    return compile_rules(rules).has_error() ? "is too large; the patterns together do not fit into 16 MiB" : "";
 }
 
 }  // namespace weir::policy

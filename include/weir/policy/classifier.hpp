@@ -39,7 +39,7 @@ struct Classification {
 /// Threads: classify() may be called from any thread; copies share their tables.
 class Classifier {
 public:
-    /// The built-in tables alone.
+    /// The built-in tables alone. The first Classifier of a process compiles them, which takes a tenth of a second.
     Classifier();
 
     [[nodiscard]] static core::Result<Classifier> create(std::vector<ClassifyRule> rules);
