@@ -106,8 +106,10 @@ public:
 
     /// Whether the line is one of a table.
     bool read(std::string_view line, int number) {
+        const bool goes_on = line.starts_with(' ');
         line = trimmed(line);
         if (line.empty() || line.starts_with('#')) return true;
+        if (goes_on) return read_more(line);
         if (line == "likely") return only_likely_ = true;
         if (line.starts_with("weight ")) return read_weight(line.substr(7));
         const auto equals = line.find(" = ");
@@ -126,8 +128,9 @@ private:
     }
 
     bool read_list(std::string_view name, std::string_view words) {
-        std::string text;
-        return with_lists(words, text) && lists_.emplace(name, '(' + text + ')').second;
+        const auto [list, is_new] = lists_.emplace(name, "");
+        open_ = &list->second;
+        return is_new && with_lists(words, list->second);
     }
 
     bool read_row(std::string_view line, int line_number) {
@@ -137,6 +140,15 @@ private:
         row.only_likely = only_likely_;
         row.place = name_ + ':' + std::to_string(line_number);
         rows_.push_back(std::move(row));
+        open_ = &rows_.back().pattern;
+        return true;
+    }
+
+    /// More alternatives for the row or list before.
+    bool read_more(std::string_view words) {
+        std::string text;
+        if (open_ == nullptr || open_->empty() || !with_lists(words, text)) return false;
+        (*open_ += '|') += text;
         return true;
     }
 
@@ -148,7 +160,7 @@ private:
             if (close == std::string_view::npos) return false;
             const auto list = lists_.find(text.substr(open + 1, close - open - 1));
             if (list == lists_.end()) return false;
-            (out += text.substr(0, open)) += list->second;
+            ((out += text.substr(0, open)) += '(') += list->second + ')';
             text.remove_prefix(close + 1);
         }
         out += text;
@@ -160,6 +172,7 @@ private:
     bool only_likely_ = false;
     std::map<std::string, std::string, std::less<>> lists_;
     std::vector<Row> rows_;
+    std::string* open_ = nullptr;  ///< what a line that begins with a blank adds to
 };
 
 bool contains(const Range& range, int value) {

@@ -40,6 +40,14 @@ TEST(ReplyTable, PutsWordListsIntoPatterns) {
     EXPECT_EQ(rows[0].pattern, "(x|y) and (z|(x|y))");
 }
 
+TEST(ReplyTable, TakesLinesThatBeginWithABlankForFurtherAlternatives) {
+    const auto rows = read("a = x\n    y\nrate/host - b\n            <a>c\n\n  d\n");
+    ASSERT_EQ(rows.size(), 1U);
+    EXPECT_EQ(rows[0].pattern, "b|(x|y)c|d");
+    EXPECT_EQ(bad_line_of("  d\n"), 1);
+    EXPECT_EQ(bad_line_of("rate/host 535 *\n  d\n"), 2) << "any text has no alternatives";
+}
+
 TEST(ReplyTable, GivesTheRowsThatFollowTheirWeight) {
     const auto rows = read("weight 8\nrate/host - a\nweight 2\nlikely\nrate/host - b\n");
     ASSERT_EQ(rows.size(), 2U);
