@@ -20,7 +20,8 @@ struct Wrapper {
 constexpr std::array wrappers{
     Wrapper{"client host rejected: ", "$c: "},    Wrapper{"helo command rejected: ", "$h: "},
     Wrapper{"sender address rejected: ", "$s: "}, Wrapper{"recipient address rejected: ", "$r: "},
-    Wrapper{"data command rejected: ", "$d: "},
+    Wrapper{"data command rejected: ", "$d: "},   Wrapper{"end-of-data rejected: ", "$d: "},
+    Wrapper{"end-of-message rejected: ", "$d: "},
 };
 
 constexpr std::string_view domain_letters = "abcdefghijklmnopqrstuvwxyz0123456789.-_";
