@@ -62,7 +62,8 @@ std::optional<core::Duration> find_amount(std::string_view text) {
         int count = 0;
         std::string unit;
         if (!re2::RE2::PartialMatch(piece_of(text), *pattern, &count, &unit)) continue;
-        return checked(count * (unit.empty() ? core::Duration(1s) : unit_of(unit)));
+        const core::Duration one = unit.empty() ? core::Duration(1s) : unit_of(unit);
+        return count <= longest_delay / one ? checked(count * one) : std::nullopt;
     }
     return std::nullopt;
 }
