@@ -132,8 +132,9 @@ void whole_message(benchmark::State& state) {
         const Traffic& from = all[next];
         if (++next == all.size()) next = 0;
         now += step;
-        const auto mail = engine.admit_message(
-            {.origin = from.origin, .sender = from.sender, .size = 4'096, .lane = "default"}, now, ticket);
+        const auto mail =
+            engine.admit_message({.origin = from.origin, .sender = from.sender, .size = 4'096, .lane = "default"}, now,
+                                 ticket);
         const auto rcpt = engine.admit_recipient(ticket, "someone@recipient.example", now);
         engine.commit(ticket, now);
         held += mail.hold || rcpt.hold ? 1 : 0;
