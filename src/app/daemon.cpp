@@ -25,6 +25,7 @@
 #include "weir/config/settings.hpp"
 #include "weir/net/endpoint.hpp"
 #include "weir/net/tls.hpp"
+#include "weir/policy/classifier.hpp"
 #include "weir/policy/engine.hpp"
 #include "weir/proxy/proxy.hpp"
 #include "weir/telemetry/log.hpp"
@@ -120,7 +121,9 @@ proxy::Settings proxy_settings(const config::Settings& settings) {
                            .trusted_clients = settings.trusted_clients,
                            .sessions = settings.sessions,
                            .upstream = settings.upstream,
-                           .tls = tls_to_relay(settings.upstream.tls)};
+                           .tls = tls_to_relay(settings.upstream.tls),
+                           .classifier = std::make_shared<const policy::Classifier>(
+                               policy::Classifier::create(settings.classify).value())};
     result.sessions.max = std::min(result.sessions.max, sessions_that_fit(settings));
     if (result.upstream.ehlo_name.empty()) result.upstream.ehlo_name = result.hostname;
     return result;

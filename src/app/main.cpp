@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "check.hpp"
+#include "classify.hpp"
 #include "daemon.hpp"
 
 int main(int argc, char** argv) {
@@ -21,11 +22,16 @@ int main(int argc, char** argv) {
     check->add_option("--config,-c", config, "Configuration file (YAML)")->required();
     check->add_flag("--json", json, "Print the outcome as JSON");
 
+    CLI::App* classify = app.add_subcommand("classify", "What relay replies on standard input are taken for");
+    classify->add_option("--config,-c", config, "Configuration file (YAML) with feedback.classify");
+    classify->add_flag("--json", json, "Print JSON Lines");
+
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {
         return app.exit(error) == 0 ? EX_OK : EX_USAGE;
     }
     if (*check) return weir::app::check(config, json);
+    if (*classify) return weir::app::classify(config, json);
     return weir::app::run(config);
 }

@@ -24,6 +24,7 @@ constexpr std::array top_fields{
     Field<Settings>{"sessions", read_sessions, list_sessions},
     Field<Settings>{"upstream", read_upstream, list_upstream},
     Field<Settings>{"limits", read_limits, list_limits},
+    Field<Settings>{"feedback", read_feedback, list_feedback},
     Field<Settings>{"client_prefix", read_client_prefix, list_client_prefix},
     Field<Settings>{"max_keys",
                     [](const Value& value, Settings& s) {

@@ -37,6 +37,9 @@ void list_listen_tls(const std::string& path, std::vector<Key>& keys);
 void read_limits(const Value& value, Settings& settings);
 void list_limits(const std::string& path, std::vector<Key>& keys);
 
+void read_feedback(const Value& value, Settings& settings);
+void list_feedback(const std::string& path, std::vector<Key>& keys);
+
 void read_client_prefix(const Value& value, Settings& settings);
 void list_client_prefix(const std::string& path, std::vector<Key>& keys);
 

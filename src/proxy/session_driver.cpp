@@ -5,6 +5,8 @@
 #include <utility>
 #include <variant>
 
+#include "reply_meaning.hpp"
+
 namespace weir::proxy {
 namespace {
 
@@ -14,11 +16,6 @@ using smtp::Reply;
 using telemetry::Outcome;
 
 constexpr core::Duration reply_timeout = std::chrono::seconds(60);
-
-/// By the first digit only, until replies are classified by what they say (design.md 4).
-telemetry::ReplyClass class_of(const Reply& reply) {
-    return reply.is_positive() || reply.code == 354 ? telemetry::ReplyClass::ok : telemetry::ReplyClass::system;
-}
 
 Outcome outcome_of(const Reply& reply) {
     if (reply.is_positive()) return Outcome::relayed;
@@ -178,7 +175,8 @@ net::Task<> SessionDriver::on(const smtp::Settle&) {
     Message& message = *message_;
     std::optional<Reply> refusal;
     for (const Transaction::Answered& answered : answers) {
-        if (answered.by_relay) count_reply(answered.reply);
+        if (answered.by_relay)
+            count_reply(answered.reply, answered.is_mail ? policy::Stage::mail : policy::Stage::rcpt);
         if (answered.is_mail && !answered.reply.is_positive()) refusal = answered.reply;
         const auto charged = std::find_if(message.charged_recipients.begin(), message.charged_recipients.end(),
                                           [&](const auto& entry) { return entry.first == answered.slot; });
@@ -207,7 +205,7 @@ net::Task<> SessionDriver::on(const smtp::Settle&) {
 net::Task<> SessionDriver::on(const smtp::AskData& ask) {
     Reply reply = co_await message_->transaction->data();
     const bool is_lost = message_->transaction->failure().has_value();
-    if (!is_lost) count_reply(reply);
+    if (!is_lost) count_reply(reply, policy::Stage::data);
     if (reply.code == 354) {
         parts_.engine.commit(message_->ticket, parts_.clock.now());
         message_->committed = true;
@@ -249,6 +247,7 @@ net::Task<> SessionDriver::on(const smtp::EndOfBody& end) {
     awaiting_verdict_ = true;
     Reply reply = co_await message_->transaction->end();
     awaiting_verdict_ = false;
+    if (!message_->transaction->failure()) message_->relays_verdict = reply;
     conclude(message_->held_in_body ? Outcome::held : outcome_of(reply),
              reply.code == 421 ? Reply(451, reply.lines.front()).summary() : reply.summary());
     session_.answer(end.slot, std::move(reply));
@@ -339,6 +338,7 @@ void SessionDriver::account() {
     const auto [outcome, reply] = *std::exchange(verdict_, std::nullopt);
     Message& message = *message_;
     const auto now = parts_.clock.now();
+    if (message.relays_verdict) count_reply(*message.relays_verdict, policy::Stage::data);
     if (!message.committed) parts_.engine.refund(message.ticket, now);
     core::Duration waited = message.waited_for_client;
     std::string relay;
@@ -375,8 +375,8 @@ void SessionDriver::account() {
     message_.reset();
 }
 
-void SessionDriver::count_reply(const Reply& reply) {
-    parts_.metrics.relay_replied(message_->transaction->relay(), class_of(reply));
+void SessionDriver::count_reply(const Reply& reply, policy::Stage stage) {
+    parts_.metrics.relay_replied(message_->transaction->relay(), class_of(*settings_->classifier, reply, stage));
 }
 
 }  // namespace weir::proxy

@@ -11,6 +11,7 @@
 #include "transaction.hpp"
 #include "weir/net/connection.hpp"
 #include "weir/policy/engine.hpp"
+#include "weir/policy/reply_facts.hpp"
 #include "weir/smtp/received.hpp"
 #include "weir/smtp/server_session.hpp"
 #include "weir/telemetry/log.hpp"
@@ -58,6 +59,7 @@ private:
         std::size_t recipients_held = 0;
         std::uint64_t bytes = 0;
         std::uint64_t bytes_charged = 0;
+        std::optional<smtp::Reply> relays_verdict;  ///< on the whole message
         std::string reason;
         std::string limit;
         std::uint32_t ref = 0;
@@ -87,7 +89,7 @@ private:
     void refuse(smtp::Slot slot, smtp::Reply reply, telemetry::Outcome outcome, std::string_view reason);
     void conclude(telemetry::Outcome outcome, std::string reply);
     void account();
-    void count_reply(const smtp::Reply& reply);
+    void count_reply(const smtp::Reply& reply, policy::Stage stage);
 
     Worker& worker_;
     Parts& parts_;

@@ -8,6 +8,7 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <utility>
 
+#include "reply_meaning.hpp"
 #include "secret.hpp"
 #include "weir/net/route.hpp"
 
@@ -185,8 +186,6 @@ net::Task<core::Result<RelayConnection>> UpstreamPool::connect_to(RelayAddress r
         co_return std::move(*connection);
     }
     if (closing_) co_return connection.error();  // our own doing, which says nothing of the relay
-    const bool is_login = connection.error() == Errc::auth_failed || connection.error() == Errc::secret_unavailable;
-    metrics_.relay_replied(relay.text, is_login ? telemetry::ReplyClass::auth : telemetry::ReplyClass::system);
     log_.event_limited(telemetry::Level::warning, relay.text, "relay " + relay.text + " unreachable: " + why);
     relays_.on_failed(relay, {.error = connection.error(), .text = std::move(why)}, clock_.now());
     co_return connection.error();
@@ -212,6 +211,7 @@ net::Task<core::Result<RelayConnection>> UpstreamPool::open(RelayAddress relay,
             // What a relay said explains more than that there are no further addresses.
             if (!error) why = socket.error().message();
             if (!error) error = socket.error();
+            metrics_.relay_replied(relay.text, telemetry::ReplyClass::system);
             break;
         }
         RelayConnection connection(std::move(*socket), relay, *options);
@@ -221,9 +221,18 @@ net::Task<core::Result<RelayConnection>> UpstreamPool::open(RelayAddress relay,
             co_return std::move(connection);
         }
         why = connection.problem(error);
+        count_refusal(connection, error);
         if (is_trouble_with_login(error)) break;  // another of its addresses would only count one more wrong password
     }
     co_return error;
+}
+
+void UpstreamPool::count_refusal(const RelayConnection& connection, const Error& error) {
+    if (closing_) return;
+    const std::optional<smtp::Reply>& refusal = connection.session().refusal();
+    const policy::Stage stage = error == Errc::auth_failed ? policy::Stage::auth : policy::Stage::connect;
+    metrics_.relay_replied(connection.relay().text,
+                           refusal ? class_of(*settings_->classifier, *refusal, stage) : telemetry::ReplyClass::system);
 }
 
 net::Task<Error> UpstreamPool::shake_hands(RelayConnection& connection, const RelayConnection::Tls& tls,

@@ -101,6 +101,7 @@ private:
     net::Task<core::Error> shake_hands(RelayConnection& connection, const RelayConnection::Tls& tls,
                                        core::Duration timeout);
     void on_connected(const RelayConnection& connection);
+    void count_refusal(const RelayConnection& connection, const core::Error& error);
     net::Task<> ask_and_keep(RelayAddress relay);
     void probe_if_due();
     net::Task<> quit_and_release(RelayConnection connection);

@@ -56,7 +56,8 @@ struct Settings {
     unsigned workers = 1;
     SessionSettings sessions;
     UpstreamSettings upstream;
-    policy::Settings policy;  ///< the contract is its first limit, per relay
+    policy::Settings policy;                     ///< the contract is its first limit, per relay
+    std::vector<policy::ClassifyRule> classify;  ///< feedback.classify
     std::optional<Endpoint> admin;
     LogSettings log;
     std::vector<std::string> warnings;  ///< FILE:LINE:COL: key: what has no effect, or is risky

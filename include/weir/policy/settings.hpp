@@ -4,10 +4,12 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "weir/core/ip.hpp"
 #include "weir/core/units.hpp"
+#include "weir/policy/reply_class.hpp"
 
 namespace weir::policy {
 
@@ -59,6 +61,23 @@ struct Settings {
 
     bool operator==(const Settings&) const = default;
 };
+
+/// One entry of `feedback.classify:`. What it says of a reply goes before everything that Weir knows itself.
+struct ClassifyRule {
+    std::string pattern{};  ///< RE2; found anywhere in the text, or in the text with its code and status in front
+    ReplyClass reply_class = ReplyClass::system;
+    std::optional<Scope> scope{};  ///< left out: usual_scope() of the class
+
+    bool operator==(const ClassifyRule&) const = default;
+};
+
+inline constexpr std::size_t max_classify_rules = 1000;
+inline constexpr std::size_t longest_pattern = 1000;  ///< in bytes
+
+/// What is wrong with a pattern, for the operator, or nothing: "missing ): (abc".
+[[nodiscard]] std::string pattern_problem(std::string_view pattern);
+/// What is wrong with a list of which every pattern is right: too many, or too large together. Or nothing.
+[[nodiscard]] std::string classify_problem(const std::vector<ClassifyRule>& rules);
 
 /// The limits that are in force when the configuration has no `limits:` key.
 [[nodiscard]] std::vector<LimitSettings> default_limits();

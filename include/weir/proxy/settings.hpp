@@ -16,6 +16,10 @@ namespace weir::net {
 class TlsClient;
 }
 
+namespace weir::policy {
+class Classifier;
+}
+
 namespace weir::proxy {
 
 /// One relay in Postfix's relayhost syntax: "[host]:port", "[host]", "host:port".
@@ -114,7 +118,8 @@ struct Settings {
     std::vector<core::Cidr> trusted_clients;  ///< who may connect at all; their XFORWARD is believed
     SessionSettings sessions;
     UpstreamSettings upstream;
-    std::shared_ptr<const net::TlsClient> tls;  ///< made from upstream.tls; null when its level is none
+    std::shared_ptr<const net::TlsClient> tls;             ///< made from upstream.tls; null when its level is none
+    std::shared_ptr<const policy::Classifier> classifier;  ///< says what a reply of the relay means
 
     bool operator==(const Settings&) const = default;
 };

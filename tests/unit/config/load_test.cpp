@@ -284,19 +284,41 @@ TEST(Load, DoesNotMindByteOrderMarksLineEndsOrDocumentMarkers) {
 TEST(Load, WarnsAboutKeysThatNothingActsOnYet) {
     const Settings settings = load(upstream +
                                    "lanes: {priority: {weight: 3}}\n"
-                                   "feedback: {window: 5m}\n"
+                                   "feedback: {window: 5m, min_replies: 10, slow_at: 10%, hold_at: 40%, hold: 1m..1h}\n"
                                    "quarantine: {after: 15m}\n"
                                    "policy_service: {listen: 127.0.0.1:10027}\n"
                                    "state: {file: /var/lib/weir/weir.db}\n"
                                    "alerts: [{webhook: \"http://a.example\"}]\n"
                                    "admin: {token_file: /etc/weir/admin-token}\n");
     EXPECT_THAT(settings.warnings, ElementsAre("weir.yaml:2:8: lanes: has no effect in this version",
-                                               "weir.yaml:3:11: feedback: has no effect in this version",
+                                               "weir.yaml:3:20: feedback.window: has no effect in this version",
+                                               "weir.yaml:3:37: feedback.min_replies: has no effect in this version",
+                                               "weir.yaml:3:50: feedback.slow_at: has no effect in this version",
+                                               "weir.yaml:3:64: feedback.hold_at: has no effect in this version",
+                                               "weir.yaml:3:75: feedback.hold: has no effect in this version",
                                                "weir.yaml:4:13: quarantine: has no effect in this version",
                                                "weir.yaml:5:17: policy_service: has no effect in this version",
                                                "weir.yaml:6:8: state: has no effect in this version",
                                                "weir.yaml:7:9: alerts: has no effect in this version",
                                                "weir.yaml:8:21: admin.token_file: has no effect in this version"));
+}
+
+TEST(Load, ReadsTheOperatorsReplyPatternsInTheirOrder) {
+    const Settings settings = load(upstream +
+                                   "feedback:\n"
+                                   "  classify:\n"
+                                   "    - {pattern: '(?i)too many', class: rate}\n"
+                                   "    - {pattern: \"^554 .*listed\", class: reputation, scope: account}\n");
+    ASSERT_THAT(settings.classify, SizeIs(2));
+    EXPECT_EQ(settings.classify[0],
+              (policy::ClassifyRule{.pattern = "(?i)too many", .reply_class = policy::ReplyClass::rate}));
+    EXPECT_EQ(settings.classify[1], (policy::ClassifyRule{.pattern = "^554 .*listed",
+                                                          .reply_class = policy::ReplyClass::reputation,
+                                                          .scope = policy::Scope::account}));
+    EXPECT_THAT(settings.warnings, IsEmpty());
+    EXPECT_THAT(load(upstream + "feedback: {classify: {pattern: a, class: ok}}\n").classify, SizeIs(1));
+    EXPECT_THAT(load(upstream + "feedback: {classify: []}\n").classify, IsEmpty());
+    EXPECT_THAT(load(upstream + "feedback: {}\n").classify, IsEmpty());
 }
 
 TEST(Load, TlsIsUsedWhereTheRelayOffersIt) {

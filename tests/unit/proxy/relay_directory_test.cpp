@@ -33,7 +33,7 @@ TEST_F(Directory, TriesTheRelaysInTheirOrder) {
 }
 
 TEST_F(Directory, LeavesAFailedRelayAloneAndThenTriesItLast) {
-    relays_.on_failed(a, "refused", t0);
+    relays_.on_failed(a, {.error = core::Errc::relay_unreachable, .text = "refused"}, t0);
     EXPECT_THAT(relays_.candidates(t0 + 700ms), ElementsAre(b, c));
     EXPECT_THAT(relays_.candidates(t0 + 1300ms), ElementsAre(b, c, a));
     relays_.on_connected(a, with_dsn);
@@ -45,7 +45,7 @@ TEST_F(Directory, BacksOffLongerWithEachFailureUpToHalfAMinuteWithJitter) {
     core::TimePoint now = t0;
     std::vector<core::Duration> pauses;
     for (int i = 0; i < 12; ++i) {
-        relays.on_failed(a, "refused", now);
+        relays.on_failed(a, {.error = core::Errc::relay_unreachable, .text = "refused"}, now);
         const core::TimePoint failed = now;
         while (relays.candidates(now).empty()) now += 1ms;
         pauses.push_back(now - failed);
@@ -59,10 +59,10 @@ TEST_F(Directory, BacksOffLongerWithEachFailureUpToHalfAMinuteWithJitter) {
 }
 
 TEST_F(Directory, BeginsWithAShortPauseAgainAfterARelayWasReached) {
-    for (int i = 0; i < 5; ++i) relays_.on_failed(a, "refused", t0);
+    for (int i = 0; i < 5; ++i) relays_.on_failed(a, {.error = core::Errc::relay_unreachable, .text = "refused"}, t0);
     EXPECT_TRUE(relays_.on_connected(a, with_dsn));
     EXPECT_FALSE(relays_.on_connected(a, with_dsn)) << "that is no news";
-    relays_.on_failed(a, "refused", t0);
+    relays_.on_failed(a, {.error = core::Errc::relay_unreachable, .text = "refused"}, t0);
     EXPECT_THAT(relays_.candidates(t0 + 1300ms), ElementsAre(b, c, a));
 }
 
@@ -70,7 +70,7 @@ TEST_F(Directory, PrefersTheFirstRelayThatWorks) {
     hear_all();
     EXPECT_TRUE(relays_.is_preferred(a, t0));
     EXPECT_FALSE(relays_.is_preferred(b, t0));
-    relays_.on_failed(a, "refused", t0);
+    relays_.on_failed(a, {.error = core::Errc::relay_unreachable, .text = "refused"}, t0);
     EXPECT_TRUE(relays_.is_preferred(b, t0));
     EXPECT_FALSE(relays_.is_preferred(c, t0));
     relays_.on_connected(a, with_dsn);
@@ -79,13 +79,14 @@ TEST_F(Directory, PrefersTheFirstRelayThatWorks) {
 
 TEST_F(Directory, GoesOnUsingOpenConnectionsToARelayThatTakesNoFurtherOnes) {
     hear_all();
-    relays_.on_failed(a, "421 too many connections", t0);
+    relays_.on_failed(a, {.error = core::Errc::relay_unreachable, .text = "421 too many connections"}, t0);
     EXPECT_TRUE(relays_.is_preferred(a, t0));
 }
 
 TEST_F(Directory, UsesWhatIsOpenWhenNoRelayWorks) {
     hear_all();
-    for (const RelayAddress& relay : {a, b, c}) relays_.on_failed(relay, "refused", t0);
+    for (const RelayAddress& relay : {a, b, c})
+        relays_.on_failed(relay, {.error = core::Errc::relay_unreachable, .text = "refused"}, t0);
     EXPECT_TRUE(relays_.is_preferred(c, t0));
 }
 
@@ -114,11 +115,11 @@ TEST_F(Directory, LetsNoRelayRestWithoutAnother) {
 
 TEST_F(Directory, HandsOutOneProbeOfABetterRelayWhoseBackOffIsOver) {
     hear_all();
-    relays_.on_failed(a, "refused", t0);
+    relays_.on_failed(a, {.error = core::Errc::relay_unreachable, .text = "refused"}, t0);
     EXPECT_FALSE(relays_.take_probe(t0 + 700ms)) << "it still backs off";
     EXPECT_EQ(relays_.take_probe(t0 + 2s), a);
     EXPECT_FALSE(relays_.take_probe(t0 + 2s)) << "somebody does it already";
-    relays_.on_failed(a, "refused", t0 + 3s);
+    relays_.on_failed(a, {.error = core::Errc::relay_unreachable, .text = "refused"}, t0 + 3s);
     EXPECT_FALSE(relays_.take_probe(t0 + 4s));
     EXPECT_EQ(relays_.take_probe(t0 + 6s), a);
     EXPECT_EQ(relays_.take_probe(t0 + 70s), a) << "whoever had it never told how it went";
@@ -126,10 +127,10 @@ TEST_F(Directory, HandsOutOneProbeOfABetterRelayWhoseBackOffIsOver) {
 
 TEST_F(Directory, ProbesNoRelayThatWouldNotBeUsed) {
     hear_all();
-    relays_.on_failed(c, "refused", t0);
+    relays_.on_failed(c, {.error = core::Errc::relay_unreachable, .text = "refused"}, t0);
     EXPECT_FALSE(relays_.take_probe(t0 + 10s)) << "a works";
-    relays_.on_failed(a, "refused", t0);
-    relays_.on_failed(b, "refused", t0);
+    relays_.on_failed(a, {.error = core::Errc::relay_unreachable, .text = "refused"}, t0);
+    relays_.on_failed(b, {.error = core::Errc::relay_unreachable, .text = "refused"}, t0);
     EXPECT_FALSE(relays_.take_probe(t0 + 10s)) << "none works: messages try them";
 }
 
@@ -137,7 +138,7 @@ TEST_F(Directory, HasEveryRelayAskedOnce) {
     EXPECT_THAT(relays_.take_unheard(t0), ElementsAre(a, b, c));
     EXPECT_THAT(relays_.take_unheard(t0), IsEmpty());
     relays_.on_connected(a, with_dsn);
-    relays_.on_failed(b, "refused", t0);
+    relays_.on_failed(b, {.error = core::Errc::relay_unreachable, .text = "refused"}, t0);
     EXPECT_THAT(relays_.take_unheard(t0 + 2s), ElementsAre(b));
 }
 
@@ -147,9 +148,9 @@ TEST_F(Directory, OffersWhatAllRelaysOfferThatCanBeReached) {
     EXPECT_EQ(relays_.offer(), with_dsn);
     relays_.on_connected(b, with_utf8);
     EXPECT_EQ(relays_.offer(), smtp::intersection(with_dsn, with_utf8));
-    relays_.on_failed(a, "refused", t0);
+    relays_.on_failed(a, {.error = core::Errc::relay_unreachable, .text = "refused"}, t0);
     EXPECT_EQ(relays_.offer(), with_utf8);
-    relays_.on_failed(b, "refused", t0);
+    relays_.on_failed(b, {.error = core::Errc::relay_unreachable, .text = "refused"}, t0);
     EXPECT_EQ(relays_.offer(), smtp::intersection(with_dsn, with_utf8)) << "what was heard before";
     relays_.on_connected(b, with_dsn);
     EXPECT_EQ(relays_.offer(), with_dsn) << "each handshake counts anew";
@@ -157,7 +158,7 @@ TEST_F(Directory, OffersWhatAllRelaysOfferThatCanBeReached) {
 
 TEST_F(Directory, KeepsWhatItKnowsOverAReload) {
     hear_all();
-    relays_.on_failed(b, "refused", t0);
+    relays_.on_failed(b, {.error = core::Errc::relay_unreachable, .text = "refused"}, t0);
     relays_.replace({b, a});
     EXPECT_THAT(relays_.candidates(t0), ElementsAre(a));
     EXPECT_TRUE(relays_.is_known());
