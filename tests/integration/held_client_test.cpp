@@ -30,7 +30,11 @@ protected:
         return client_.deliver(message);
     }
 
-    void SetUp() override { client_.greet(); }
+    void SetUp() override {
+        // The connection that was made to learn what the relay offers is back in the pool.
+        weir_.wait_for_metric("weir_relay_connections", {{"state", "idle"}}, 1);
+        client_.greet();
+    }
 
     FakeUpstream relay_;
     WeirProcess weir_{configuration, {{"relay", relay_.address()}}};
