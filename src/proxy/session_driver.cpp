@@ -163,7 +163,8 @@ net::Task<> SessionDriver::on(const smtp::AskRcpt& ask) {
     report_observed(answer.observed);
     if (answer.hold) {
         ++message.recipients_held;
-        session_.answer(ask.slot, hold_reply(*answer.hold));
+        message.recipient_refusal = hold_reply(*answer.hold);
+        session_.answer(ask.slot, *message.recipient_refusal);
         co_return;
     }
     message.charged_recipients.emplace_back(ask.slot, message.recipients_charged++);
@@ -185,6 +186,7 @@ net::Task<> SessionDriver::on(const smtp::Settle&) {
                 ++message.recipients_accepted;
             } else {
                 ++message.recipients_refused;
+                message.recipient_refusal = answered.reply;
                 parts_.engine.refund_recipient(message.ticket, charged->second, parts_.clock.now());
             }
         }
@@ -260,7 +262,13 @@ net::Task<> SessionDriver::on(const smtp::Abandon&) {
     } else if (message_->transaction) {
         message_->transaction->abandon();
     }
-    conclude(Outcome::aborted, {});
+    if (message_->recipients_accepted == 0 && message_->recipient_refusal) {
+        // No recipient was left: it is the message that was refused, not Postfix that went away.
+        conclude(message_->recipients_held > 0 ? Outcome::held : outcome_of(*message_->recipient_refusal),
+                 message_->recipient_refusal->summary());
+    } else {
+        conclude(Outcome::aborted, {});
+    }
 }
 
 net::Task<> SessionDriver::on(const smtp::StartTls&) {

@@ -59,7 +59,8 @@ private:
         std::size_t recipients_held = 0;
         std::uint64_t bytes = 0;
         std::uint64_t bytes_charged = 0;
-        std::optional<smtp::Reply> relays_verdict;  ///< on the whole message
+        std::optional<smtp::Reply> recipient_refusal;  ///< the last one
+        std::optional<smtp::Reply> relays_verdict;     ///< on the whole message
         std::string reason;
         std::string limit;
         std::uint32_t ref = 0;

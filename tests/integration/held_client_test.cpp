@@ -31,9 +31,9 @@ protected:
     }
 
     void SetUp() override {
-        client_.greet();
         // The connection that was made to learn what the relay offers is back in the pool.
         weir_.wait_for_metric("weir_relay_connections", {{"state", "idle"}}, 1);
+        client_.greet();
     }
 
     FakeUpstream relay_;

@@ -174,5 +174,26 @@ TEST(FewDescriptors, AreKeptForTheRelayAndForMetrics) {
     }
 }
 
+TEST(NoDescriptorAtAll, MakesConnectionsWaitWithoutSpinningAndIsOverWhenItIsOver) {
+    FakeUpstream relay;
+    const WeirProcess weir(configuration("{}"), {{"relay", relay.address()}});
+    SmtpClient early(weir.port("listen"));
+    early.greet();
+    const double cpu = weir.metric("process_cpu_seconds_total");
+    weir.limit_descriptors(3);
+    std::vector<SmtpClient> waiting;
+    for (int i = 0; i < 20; ++i) waiting.emplace_back(weir.port("listen"));
+    EXPECT_TRUE(is_silent(waiting.front()));
+    weir.wait_for_log("cannot accept connections");
+    std::this_thread::sleep_for(std::chrono::seconds(1));  // nothing can happen: that is what is measured
+    EXPECT_EQ(early.command("NOOP").code, 250);
+    weir.limit_descriptors(1000);
+    for (SmtpClient& client : waiting) client.greet();
+    EXPECT_GE(weir.metric("weir_accept_failures_total"), 1);
+    EXPECT_LT(weir.metric("process_cpu_seconds_total") - cpu, 0.1) << "it spins";
+    EXPECT_EQ(waiting.back().deliver({}).decisive().code, 250);
+    EXPECT_EQ(early.deliver({}).decisive().code, 250);
+}
+
 }  // namespace
 }  // namespace weir::test

@@ -41,7 +41,7 @@ TEST_F(ReplyClasses, AreCountedAtEveryStage) {
     expect_class(Stage::mail, "450 4.7.1 you have sent too many messages in the last hour", "rate");
     expect_class(Stage::rcpt, "550 5.1.1 no such user", "recipient");
     expect_class(Stage::data, "451 4.3.0 out of disk space", "system");
-    expect_class(Stage::dot, "554 5.7.1 message looks like spam", "content");
+    expect_class(Stage::dot, "552 5.3.4 message size exceeds the fixed limit", "content");
     expect_class(Stage::dot, "454 Throttling failure: Maximum sending rate exceeded.", "rate");
 }
 

@@ -240,8 +240,9 @@ private:
         for (;;) {
             const std::string bytes = socket_.read_some();
             if (bytes.empty()) return false;
-            // What may be the beginning of the end is kept in any case.
-            if (!keeps_body && body.size() > 4) body.erase(0, body.size() - 4);
+            // What may be the beginning of the end is kept in any case, and something before it: only a whole body may
+            // begin with its end.
+            if (!keeps_body && body.size() > 5) body.replace(0, body.size() - 4, "x");
             const std::size_t seen = body.size() < 4 ? 0 : body.size() - 4;
             body += bytes;
             if (const auto dot = find_dot_line(body, seen); dot != std::string::npos) {

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <poll.h>
 #include <spawn.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -133,6 +134,13 @@ public:
 
     // Not reaped before the destructor: until then the number cannot be anybody else's.
     void signal(int number) const { ::kill(process_, number); }
+
+    void limit_descriptors(unsigned most) const {
+        rlimit limit{};
+        if (::prlimit(process_, RLIMIT_NOFILE, nullptr, &limit) != 0) throw_errno("prlimit");
+        limit.rlim_cur = most;
+        if (::prlimit(process_, RLIMIT_NOFILE, &limit, nullptr) != 0) throw_errno("prlimit");
+    }
 
     void wait_ready(unsigned times) {
         wait_until("READY=1", patience, [&] { return ready_ >= times || exit_status_; });
@@ -270,6 +278,10 @@ void WeirProcess::reload(std::string_view yaml) {
     const unsigned before = running_->times_ready();
     signal(SIGHUP);
     running_->wait_ready(before + 1);
+}
+
+void WeirProcess::limit_descriptors(unsigned most) const {
+    running_->limit_descriptors(most);
 }
 
 void WeirProcess::signal(int number) const {

@@ -64,6 +64,9 @@ public:
     /// The same, then SIGHUP, then waits for the READY=1 that says the reload is over (sd_notify(3)).
     void reload(std::string_view yaml);
 
+    /// Changes the soft limit of open files of the running process; what is open stays open.
+    void limit_descriptors(unsigned most) const;
+
     void signal(int number) const;
     /// The exit status, or 128 + the number of the signal that ended it, as the shell counts.
     [[nodiscard]] int wait_exit(std::chrono::seconds limit = patience);
