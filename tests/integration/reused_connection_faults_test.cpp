@@ -80,10 +80,14 @@ INSTANTIATE_TEST_SUITE_P(EachFault, AtReset, testing::ValuesIn(all_faults), name
 class AtQuit : public ReusedConnection {
 protected:
     AtQuit() : ReusedConnection(1) {}
+
+    void SetUp() override {
+        relay_.on(Stage::quit, reaction({Stage::quit, "Quit", "221"}, GetParam().fault));
+        ReusedConnection::SetUp();
+    }
 };
 
 TEST_P(AtQuit, GoesUnnoticed) {
-    relay_.on(Stage::quit, reaction({Stage::quit, "Quit", "221"}, GetParam().fault));
     if (GetParam().fault == Fault::stall) {
         relay_.wait_for_stalled(1);  // the first message's connection
         relay_.forget_rules();

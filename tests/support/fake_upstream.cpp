@@ -428,7 +428,13 @@ void FakeUpstream::reset_all() {
 
 void FakeUpstream::say_to_all(std::string_view bytes) {
     state_->locked([&] {
-        for (Socket* socket : state_->open) socket->write(bytes);
+        for (Socket* socket : state_->open) {
+            try {
+                socket->write(bytes);
+            } catch (const Socket::ConnectionLost&) {
+                // It has been left already, and its thread is about to notice.
+            }
+        }
     });
 }
 

@@ -12,6 +12,7 @@
 
 #include <array>
 #include <cerrno>
+#include <random>
 #include <system_error>
 #include <thread>
 #include <utility>
@@ -101,6 +102,20 @@ unsigned unread_at(const sockaddr_in& own, const sockaddr_in& peer) {
     if (::send(kernel.descriptor(), &request, sizeof request, 0) < 0) throw_errno("sock_diag");
     if (::recv(kernel.descriptor(), &answer, sizeof answer, 0) < 0) throw_errno("sock_diag");
     return answer.header.nlmsg_type == SOCK_DIAG_BY_FAMILY ? answer.what.idiag_rqueue : 0;
+}
+
+/// Below the ports that the kernel gives to outgoing connections, so that none of those is in the way when the same
+/// port is wanted of another address too.
+std::uint16_t bind_to_any_port(const Socket& socket, const std::string& address) {
+    std::random_device device;
+    std::uniform_int_distribution<std::uint16_t> any(10'000, 31'999);
+    for (int tries = 0; tries < 1000; ++tries) {
+        const std::uint16_t port = any(device);
+        const Address wanted = loopback(port, address);
+        if (::bind(socket.descriptor(), wanted.get(), wanted.size) == 0) return port;
+        if (errno != EADDRINUSE) throw_errno("bind");
+    }
+    throw TestFailure("no port is free on " + address);
 }
 
 void set_option(const Socket& socket, int level, int option) {
@@ -242,8 +257,8 @@ void Socket::wait_for(short events) const {
 
 ReservedPort::ReservedPort(std::string address, std::uint16_t port)
     : address_(std::move(address)), holder_(new_socket(address_)) {
-    bind_to(holder_, loopback(port, address_));
-    number_ = port_of(holder_);
+    number_ = port == 0 ? bind_to_any_port(holder_, address_) : port;
+    if (port != 0) bind_to(holder_, loopback(port, address_));
     // Only now: the port was chosen as one that is free for a socket that shares with nobody.
     set_option(holder_, SOL_SOCKET, SO_REUSEADDR);
     set_option(holder_, SOL_SOCKET, SO_REUSEPORT);
