@@ -78,7 +78,7 @@ struct Resolver::State : std::enable_shared_from_this<Resolver::State> {
     std::shared_ptr<Pending> join(const std::string& key, const NameQuestion& question, core::Duration timeout) {
         std::shared_ptr<Pending>& place = pending_by_key[key];
         if (place) return place;
-        const auto pending = place = std::make_shared<Pending>();
+        auto pending = place = std::make_shared<Pending>();
         // The query belongs to what it calls back, which must therefore not own it in turn.
         auto on_done = [self = weak_from_this(), key, by = servers](core::Result<NameAnswer> answer) {
             const auto state = self.lock();

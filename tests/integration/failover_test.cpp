@@ -16,7 +16,6 @@ namespace {
 
 using namespace std::chrono_literals;
 using testing::Contains;
-using testing::HasSubstr;
 using testing::Not;
 using testing::StartsWith;
 

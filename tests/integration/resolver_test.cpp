@@ -219,6 +219,7 @@ TEST_F(Names, OfAReloadedResolverAreAskedForAgain) {
     names_.address("relay.test", "127.0.0.2");
     others.address("relay.test", "127.0.0.3");
     start("[relay.test]", old_relay.port());
+    wait_until_learnt();
     EXPECT_EQ(deliver().code, 250);
     weir_->reload(R"(
 listen: ["{{listen}}"]
