@@ -25,6 +25,14 @@ Position position(const YAML::Mark& mark) {
     return mark.is_null() ? Position{} : Position{.line = mark.line + 1, .column = mark.column + 1};
 }
 
+Node make_node(Node::Kind kind, const YAML::Mark& mark, std::string text = {}) {
+    Node node;
+    node.kind = kind;
+    node.at = position(mark);
+    node.text = std::move(text);
+    return node;
+}
+
 /// Makes the tree out of the parser's events.
 ///
 /// Events rather than YAML::Node, because a Node keeps only one of two equal keys, has no place for a key, and shares
@@ -39,7 +47,9 @@ public:
 
     void OnDocumentEnd() override {}
 
-    void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override { finish({.at = position(mark)}, anchor); }
+    void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override {
+        finish(make_node(Node::Kind::null, mark), anchor);
+    }
 
     void OnAlias(const YAML::Mark& mark, YAML::anchor_t anchor) override {
         const auto target = anchors_.find(anchor);
@@ -51,13 +61,13 @@ public:
     void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
                   const std::string& value) override {
         check_tag(mark, tag);
-        finish({.kind = Node::Kind::scalar, .at = position(mark), .text = value}, anchor);
+        finish(make_node(Node::Kind::scalar, mark, value), anchor);
     }
 
     void OnSequenceStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
                          YAML::EmitterStyle::value /*style*/) override {
         check_tag(mark, tag);
-        open({.kind = Node::Kind::list, .at = position(mark)}, anchor);
+        open(make_node(Node::Kind::list, mark), anchor);
     }
 
     void OnSequenceEnd() override { close(); }
@@ -65,7 +75,7 @@ public:
     void OnMapStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
                     YAML::EmitterStyle::value /*style*/) override {
         check_tag(mark, tag);
-        open({.kind = Node::Kind::map, .at = position(mark)}, anchor);
+        open(make_node(Node::Kind::map, mark), anchor);
     }
 
     void OnMapEnd() override {
