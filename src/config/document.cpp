@@ -189,6 +189,14 @@ std::vector<std::string_view> first_lines(std::string_view text, int count) {
     return lines;
 }
 
+/// The parser's own words. They may quote one byte of the file, be it half a character or the end of a line.
+std::string message(const YAML::Exception& error) {
+    std::string text = error.msg;
+    const auto is_unfit = [](unsigned char c) { return c < 0x20 || c >= 0x7f; };
+    std::replace_if(text.begin(), text.end(), is_unfit, '?');
+    return text;
+}
+
 /// Says what usually stands behind an error in which the parser's own words are a puzzle.
 std::string hint(std::string_view text, const YAML::Exception& error) {
     if (error.msg == YAML::ErrorMsg::EOF_IN_SCALAR) return "; a quote is not closed";
@@ -219,7 +227,7 @@ Node parse_document(std::string_view text) {
         YAML::Parser parser(stream);
         while (parser.HandleNextDocument(builder)) continue;
     } catch (const YAML::Exception& error) {
-        throw SyntaxError(position(error.mark), "not YAML: " + error.msg + hint(text, error));
+        throw SyntaxError(position(error.mark), "not YAML: " + message(error) + hint(text, error));
     }
     return builder.take_root().value_or(Node{});
 }
