@@ -34,7 +34,7 @@ constexpr char fold(char c) {
 
 /// Lower case and NFKC for any script; the text as it is when libpsl cannot read it.
 std::string lower(std::string_view text) {
-    const std::string terminated(text);
+    std::string terminated(text);
     char* lowered = nullptr;
     if (psl_str_to_utf8lower(terminated.c_str(), "utf-8", nullptr, &lowered) != PSL_SUCCESS) return terminated;
     const std::unique_ptr<char, decltype(&psl_free_string)> owner(lowered, psl_free_string);
