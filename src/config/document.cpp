@@ -25,6 +25,14 @@ Position position(const YAML::Mark& mark) {
     return mark.is_null() ? Position{} : Position{.line = mark.line + 1, .column = mark.column + 1};
 }
 
+Node make_node(Node::Kind kind, const YAML::Mark& mark, std::string text = {}) {
+    Node node;
+    node.kind = kind;
+    node.at = position(mark);
+    node.text = std::move(text);
+    return node;
+}
+
 /// Makes the tree out of the parser's events.
 ///
 /// Events rather than YAML::Node, because a Node keeps only one of two equal keys, has no place for a key, and shares
@@ -39,7 +47,9 @@ public:
 
     void OnDocumentEnd() override {}
 
-    void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override { finish({.at = position(mark)}, anchor); }
+    void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override {
+        finish(make_node(Node::Kind::null, mark), anchor);
+    }
 
     void OnAlias(const YAML::Mark& mark, YAML::anchor_t anchor) override {
         const auto target = anchors_.find(anchor);
@@ -51,13 +61,13 @@ public:
     void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
                   const std::string& value) override {
         check_tag(mark, tag);
-        finish({.kind = Node::Kind::scalar, .at = position(mark), .text = value}, anchor);
+        finish(make_node(Node::Kind::scalar, mark, value), anchor);
     }
 
     void OnSequenceStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
                          YAML::EmitterStyle::value /*style*/) override {
         check_tag(mark, tag);
-        open({.kind = Node::Kind::list, .at = position(mark)}, anchor);
+        open(make_node(Node::Kind::list, mark), anchor);
     }
 
     void OnSequenceEnd() override { close(); }
@@ -65,7 +75,7 @@ public:
     void OnMapStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
                     YAML::EmitterStyle::value /*style*/) override {
         check_tag(mark, tag);
-        open({.kind = Node::Kind::map, .at = position(mark)}, anchor);
+        open(make_node(Node::Kind::map, mark), anchor);
     }
 
     void OnMapEnd() override {
@@ -179,6 +189,14 @@ std::vector<std::string_view> first_lines(std::string_view text, int count) {
     return lines;
 }
 
+/// The parser's own words. They may quote one byte of the file, be it half a character or the end of a line.
+std::string message(const YAML::Exception& error) {
+    std::string text = error.msg;
+    const auto is_unfit = [](unsigned char c) { return c < 0x20 || c >= 0x7f; };
+    std::replace_if(text.begin(), text.end(), is_unfit, '?');
+    return text;
+}
+
 /// Says what usually stands behind an error in which the parser's own words are a puzzle.
 std::string hint(std::string_view text, const YAML::Exception& error) {
     if (error.msg == YAML::ErrorMsg::EOF_IN_SCALAR) return "; a quote is not closed";
@@ -209,7 +227,7 @@ Node parse_document(std::string_view text) {
         YAML::Parser parser(stream);
         while (parser.HandleNextDocument(builder)) continue;
     } catch (const YAML::Exception& error) {
-        throw SyntaxError(position(error.mark), "not YAML: " + error.msg + hint(text, error));
+        throw SyntaxError(position(error.mark), "not YAML: " + message(error) + hint(text, error));
     }
     return builder.take_root().value_or(Node{});
 }

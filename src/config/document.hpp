@@ -26,10 +26,10 @@ struct Node {
 
     Kind kind = Kind::null;
     Position at;
-    std::string text{};            ///< of a scalar
-    std::vector<Node> items{};     ///< of a list
-    std::vector<Entry> entries{};  ///< of a map, in the file's order, with duplicates
-    std::size_t size = 1;          ///< this node and all below it
+    std::string text{};          ///< of a scalar
+    std::vector<Node> items{};   ///< of a list
+    std::vector<Entry> entries;  ///< of a map, in the file's order, with duplicates
+    std::size_t size = 1;        ///< this node and all below it
 };
 
 struct Entry {

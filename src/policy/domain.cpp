@@ -26,32 +26,40 @@ constexpr bool is_ascii(char c) {
     return static_cast<unsigned char>(c) < 0x80;
 }
 
+/// NFKC makes an @ of some characters: it must not make the end of the domain a domain of its own.
 constexpr char fold(char c) {
     if (c >= 'A' && c <= 'Z') return static_cast<char>(c - 'A' + 'a');
-    return c > ' ' && c < 0x7f ? c : '?';
+    return c > ' ' && c < 0x7f && c != '@' ? c : '?';
 }
 
 /// Lower case and NFKC for any script; the text as it is when libpsl cannot read it.
 std::string lower(std::string_view text) {
-    const std::string terminated(text);
+    std::string terminated(text);
     char* lowered = nullptr;
     if (psl_str_to_utf8lower(terminated.c_str(), "utf-8", nullptr, &lowered) != PSL_SUCCESS) return terminated;
     const std::unique_ptr<char, decltype(&psl_free_string)> owner(lowered, psl_free_string);
     return lowered;
 }
 
+constexpr bool is_ascii_point(char32_t c) {
+    return c < 0x80;
+}
+
 std::string to_ascii_label(std::u32string_view label) {
-    const bool is_plain = std::all_of(label.begin(), label.end(), [](char32_t c) { return c < 0x80; });
-    if (!is_plain) return "xn--" + encode_punycode(label);
-    std::string text;
-    for (const char32_t c : label) text += fold(static_cast<char>(c));
-    return text;
+    std::u32string folded(label);
+    for (char32_t& c : folded) {
+        if (is_ascii_point(c)) c = static_cast<char32_t>(fold(static_cast<char>(c)));
+    }
+    if (!std::all_of(folded.begin(), folded.end(), is_ascii_point)) return "xn--" + encode_punycode(folded);
+    return {folded.begin(), folded.end()};
 }
 
 DomainName fold_international(std::string_view domain) {
     std::u32string points = decode_utf8(lower(domain));
     std::replace(points.begin(), points.end(), ideographic_full_stop, U'.');
     std::u32string_view rest = points;
+    while (rest.ends_with(U'.')) rest.remove_suffix(1);
+    if (rest.empty()) return last(no_domain);
     std::string folded;
     for (auto dot = rest.find(U'.'); dot != rest.npos; dot = rest.find(U'.')) {
         folded += to_ascii_label(rest.substr(0, dot)) + '.';

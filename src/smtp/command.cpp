@@ -78,10 +78,11 @@ std::size_t path_end(string_view text) {
 }
 
 /// "@relay.example,@other.example:user@host" is "user@host": the route is accepted and ignored (RFC 5321 appendix C).
+/// A route holds domains and nothing else: what is cut off must not take half of a quoted string or of a literal along.
 string_view without_source_route(string_view path) {
     if (path.empty() || path.front() != '@') return path;
-    const auto colon = path.find(':');
-    return colon == string_view::npos ? path : path.substr(colon + 1);
+    const auto colon = path.find_first_of(":\"\\[");
+    return colon == string_view::npos || path[colon] != ':' ? path : path.substr(colon + 1);
 }
 
 /// A local part and a domain, or a local part alone, which is the relay's to judge ("postmaster", RFC 5321 4.5.1).

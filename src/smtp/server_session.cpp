@@ -14,6 +14,7 @@ using std::string_view;
 // from.
 constexpr std::size_t max_line = 8192;
 constexpr std::size_t max_pipelined = 100;  // replies outstanding at the relay: bounds what both sides buffer
+constexpr std::size_t max_due = 64 * 1024;  // of replies: beyond it they are written before more commands are taken
 constexpr std::size_t keep_capacity = 1024;
 
 /// What Postfix may hear in place of `reply`: see the class comment.
@@ -177,7 +178,7 @@ void ServerSession::remember_refusal(const Reply& reply) {
 }
 
 ServerSession::Outcome ServerSession::take_command() {
-    while (phase_ == Phase::command && !abandon_due_) {
+    while (phase_ == Phase::command && !abandon_due_ && output_.size() < max_due) {
         if (!skipping_line_ && is_foreign_protocol(unread())) {
             if (!pending_.empty()) return Settle{};
             abandon();

@@ -58,6 +58,13 @@ TEST(ParsePath, IgnoresASourceRoute) {
     EXPECT_EQ(parse("FROM:<@r.example,@s.example:a@b>").path, "a@b");
 }
 
+TEST(ParsePath, RefusesARouteThatTakesHalfOfAQuotedStringAlong) {
+    EXPECT_EQ(error_of(R"(FROM:<@":"x@y>)"), PathError::bad_address) << "the relay would get <\"x@y>";
+    EXPECT_EQ(error_of(R"(FROM:<@"a":x@y>)"), PathError::bad_address);
+    EXPECT_EQ(error_of("FROM:<@[IPv6:2001:db8::1]:a@b>"), PathError::bad_address);
+    EXPECT_EQ(parse(R"(FROM:<@r.example:"a:b"@c>)").path, R"("a:b"@c)");
+}
+
 TEST(ParsePath, TakesNothingButEmptyBracketsForTheNullSender) {
     EXPECT_EQ(error_of("FROM:<@a:>"), PathError::bad_address);
     EXPECT_EQ(error_of("FROM:<@>"), PathError::bad_address);
