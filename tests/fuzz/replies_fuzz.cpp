@@ -77,10 +77,23 @@ void check_parser(string_view bytes, std::uint32_t seed) {
     }
 }
 
+/// With TLS and a login, or without.
+smtp::ClientOptions options(Choices& choices) {
+    using StartTls = smtp::ClientOptions::StartTls;
+    const std::uint8_t choice = choices.next();
+    smtp::ClientOptions options{.ehlo_name = "weir.example"};
+    if (choice & 1U) options.start_tls = choice & 2U ? StartTls::required : StartTls::if_offered;
+    if (choice & 4U)
+        options.credentials = smtp::Credentials{.username = "me", .secret = "s3cret", .is_token = (choice & 8U) != 0};
+    options.allow_plaintext_auth = (choice & 16U) != 0;
+    options.is_encrypted = (choice & 32U) != 0;
+    return options;
+}
+
 /// Drives a ClientSession as Transaction does, with the relay's bytes cut and our own calls strewn in by `choices`.
 class Client {
 public:
-    Client(string_view bytes, Choices choices) : bytes_(bytes), choices_(choices) {}
+    Client(string_view bytes, Choices choices) : bytes_(bytes), choices_(choices), session_(options(choices_)) {}
 
     void run() {
         write();
@@ -107,6 +120,7 @@ private:
                                             : std::min<std::size_t>(choice / 8U, bytes_.size());
         session_.feed(bytes_.substr(0, size));
         bytes_.remove_prefix(size);
+        if (session_.wants_tls()) session_.tls_started();
         if (choice < 8) write();
         if (choice == 0 && session_.is_ready() && session_.awaiting() == 0) send(), write();
     }
@@ -143,7 +157,7 @@ private:
 
     string_view bytes_;
     Choices choices_;
-    smtp::ClientSession session_{"weir.example"};
+    smtp::ClientSession session_;
     std::size_t queued_ = 0;
     std::size_t written_ = 0;
     std::size_t taken_ = 0;

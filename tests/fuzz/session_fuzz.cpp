@@ -25,6 +25,7 @@ smtp::ServerOptions options(Choices& choices) {
     if (choice & 1U) options.offer.max_size = 1000;
     if (choice & 2U) options.max_recipients = 2;
     if (choice & 4U) options.max_errors = 2;
+    if (choice & 8U) options.starttls = true;
     return options;
 }
 
@@ -83,6 +84,11 @@ private:
     void on(const smtp::BodyRefused& /*refused*/) {}
     void on(const smtp::Abandon& /*abandon*/) {}
     void on(const smtp::Close& /*close*/) { closed_ = true; }
+
+    void on(const smtp::StartTls& /*start_tls*/) {
+        if (choices_.next() % 4 == 3) return session_.fail(Errc::tls_failed);
+        session_.tls_done();
+    }
 
     void on(const smtp::EndOfBody& end) {
         hand_out_replies();

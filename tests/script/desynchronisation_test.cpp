@@ -134,6 +134,7 @@ private:
     }
 
     void on(const smtp::Abandon& /*abandon*/) {}
+    void on(const smtp::StartTls& /*start_tls*/) { session_.tls_done(); }
     void on(const smtp::Close& /*close*/) { closed_ = true; }
 
     void maybe_answer(Slot slot) {

@@ -127,6 +127,11 @@ private:
         if (!has_failed_) take("abandoned");
     }
 
+    void on(const smtp::StartTls& /*start_tls*/) {
+        take("tls");
+        session_.tls_done();
+    }
+
     void on(const smtp::Close& /*close*/) {
         done_ = true;
         if (has_failed_) return;
@@ -275,6 +280,11 @@ SmtpScript& SmtpScript::abandoned() {
 
 SmtpScript& SmtpScript::drain() {
     steps_.emplace_back(Drain{});
+    return *this;
+}
+
+SmtpScript& SmtpScript::tls() {
+    steps_.emplace_back(Event{.what = "tls", .answer = std::nullopt});
     return *this;
 }
 

@@ -40,6 +40,7 @@ public:
     SmtpScript& body(std::string bytes);  ///< passed on, in pieces of any size
     SmtpScript& body_refused();
     SmtpScript& abandoned();
+    SmtpScript& tls();     ///< the handshake, which succeeds
     SmtpScript& drain();   ///< before the peer sends on
     SmtpScript& closed();  ///< by the session
 

@@ -100,8 +100,9 @@ bool may_answer(const smtp::Command& command, int code) {
             return code == 214;
         case Verb::xforward:
             return code == 250 || code == 501 || code == 503;
-        case Verb::expn:
         case Verb::starttls:
+            return code == 220 || code == 501 || code == 502 || code == 503 || code == 554;
+        case Verb::expn:
         case Verb::auth:
         case Verb::bdat:
             return code == 502;
@@ -200,7 +201,9 @@ void Transcript::audit_command(string_view line, const Heard& reply) {
     const bool restarts =
         draining_ && command.verb == Verb::rset && reply.code == 421 && reply.text.starts_with("4.3.2 ");
     const bool refused_data = command.verb == Verb::data && reply.code != 354;
-    if (had_enough || restarts || command.verb == Verb::quit || command.verb == Verb::bdat || refused_data) {
+    const bool followed = command.verb == Verb::starttls && reply.code == 554;
+    if (had_enough || restarts || command.verb == Verb::quit || command.verb == Verb::bdat || refused_data ||
+        followed) {
         leaving_ = true;
     }
     if (had_enough || restarts) return;
@@ -222,7 +225,9 @@ void Transcript::audit_command(string_view line, const Heard& reply) {
 void Transcript::audit_recipient(const smtp::Command& command, int code) {
     const bool is_positive = code >= 200 && code < 300;
     if (command.verb == Verb::mail && is_positive) sender_accepted_ = true;
-    if ((command.verb == Verb::ehlo || command.verb == Verb::helo || command.verb == Verb::rset) && is_positive) {
+    const bool begins_anew = command.verb == Verb::ehlo || command.verb == Verb::helo || command.verb == Verb::rset ||
+                             command.verb == Verb::starttls;
+    if (begins_anew && is_positive) {
         sender_accepted_ = false;
     }
     promise(command.verb != Verb::rcpt || !is_positive || sender_accepted_, "a recipient needs a sender");

@@ -105,6 +105,12 @@ std::string WatchedSession::unsent() {
     return ours;
 }
 
+void WatchedSession::tls_done() {
+    promise(waits_for_tls_, "TLS begins when the session says so");
+    waits_for_tls_ = false;
+    session_.tls_done();
+}
+
 void WatchedSession::drain() {
     transcript_.draining();
     session_.drain();
@@ -193,6 +199,13 @@ void WatchedSession::on(const smtp::Abandon& /*abandon*/) {
     promise(may_be || end_ != Transcript::End::by_session, "nothing is abandoned between DATA and the final reply");
     promise(open_.empty(), "what is asked is settled before it is abandoned");
     stage_ = Stage::none;
+}
+
+void WatchedSession::on(const smtp::StartTls& /*start_tls*/) {
+    promise(open_.empty() && stage_ == Stage::none, "TLS does not begin in the middle of a message");
+    promise(end_ == Transcript::End::by_session, "TLS does not begin on a connection that has failed");
+    transcript_.audit_idle();  // its 220 has been said, and nothing came behind the command
+    waits_for_tls_ = true;
 }
 
 void WatchedSession::on(const smtp::Close& /*close*/) {

@@ -25,6 +25,7 @@ public:
     void answer(smtp::Slot slot, smtp::Reply reply);
     [[nodiscard]] std::string unsent();
     void drain();
+    void tls_done();
 
     /// The questions without an answer, oldest first.
     [[nodiscard]] const std::vector<smtp::Slot>& open_slots() const { return open_; }
@@ -45,6 +46,7 @@ private:
     void on(const smtp::BodyRefused& refused);
     void on(const smtp::EndOfBody& end);
     void on(const smtp::Abandon& abandon);
+    void on(const smtp::StartTls& start_tls);
     void on(const smtp::Close& close);
 
     void open(smtp::Slot slot, Transcript::About about, std::string_view path = {});
@@ -63,6 +65,7 @@ private:
     std::size_t recipients_accepted_ = 0;
     std::string body_end_ = "\r\n";  ///< the last bytes passed, as if a CRLF came before the message
     Transcript::End end_ = Transcript::End::by_session;
+    bool waits_for_tls_ = false;
     bool closed_ = false;
     std::ptrdiff_t held_ = 0;  ///< by the session, beyond its own size
     std::ptrdiff_t allowance_;
