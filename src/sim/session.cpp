@@ -256,9 +256,11 @@ void Session::on_dot(core::TimePoint now) {
     }
     const std::string queued = yes(250, "2.0.0", "Ok: queued as " + transaction_->id);
     end_transaction(answer, Stage::dot);
-    respond(answer, queued);
-    if (!answer.is_yes()) return;
+    if (!answer.is_yes()) return respond(answer, queued);
     const Answer afterwards = shared_.model.accepted(visit_, now);
+    // RFC 1047: the message is ours, and the client does not get to know.
+    const bool is_lost = afterwards.then == Answer::Then::close && !afterwards.reply;
+    if (!is_lost) respond(answer, queued);
     if (!afterwards.is_yes()) respond(afterwards, {});
 }
 

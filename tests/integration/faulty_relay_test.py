@@ -52,7 +52,8 @@ faults:
   - {at: body, do: reset, probability: 2%}
   - {at: dot, do: drop, probability: 2%}
   - {at: dot, reply: "451 4.3.0 Error: queue file write error", probability: 2%}
-  - {at: accepted, do: reset, probability: 2%}
+  - {at: accepted, do: reset, probability: 1%}
+  - {at: accepted, do: drop, probability: 1%}
 """
 # What was held comes back at once, for nobody has an hour.
 IMPATIENT = "minimal_backoff_time = 1s\nmaximal_backoff_time = 3s\nqueue_run_delay = 1s\n"
@@ -106,13 +107,12 @@ class FaultyRelay(unittest.TestCase):
             sent = set().union(*executor.map(self.send_share, range(CLIENTS)))
         self.wait_for_arrival(sent)
         unknown = self.metric("weir_outcome_unknown_total")
-        # The reset comes right behind a 250: where Weir has read that, all is well, and where not, the outcome is unknown.
         print(f"\n{len(sent)} messages in {time.monotonic() - began:.0f} s, "
               f"{self.relay.summary['refused']['fault']} faults: {len(sent - set(self.relay.accepted))} lost, "
               f"{self.relay.accepted_twice} doubled, {unknown} outcomes unknown", flush=True)
         self.assertEqual(sent - set(self.relay.accepted), set(), "lost")
         self.assertLessEqual(self.relay.accepted_twice, unknown, "doubled without a reply that was lost")
-        self.assertGreater(unknown, 0, "the relay never went away behind a final dot: this test shows nothing")
+        self.assertGreater(self.relay.accepted_twice, 0, "the relay never lost the reply to a message it had: this shows nothing")
         log = self.postfix.log.read_text(errors="replace")
         self.assertNotIn("delivery temporarily suspended", log)
         self.assertNotIn("status=bounced", log)

@@ -17,7 +17,7 @@ enum class Stage : std::uint8_t {
     data,
     body,      ///< the first bytes after the 354
     dot,       ///< the whole message is here, its reply is not yet said
-    accepted,  ///< the 250 for the message is on its way
+    accepted,  ///< the message is accepted: a drop loses its 250, all else comes behind it
     rset,
     quit,
 };

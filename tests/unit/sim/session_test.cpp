@@ -233,6 +233,15 @@ TEST(Session, NamesTheClientsMistakes) {
     EXPECT_EQ(dialogue.say("DATA\r\n"), "554 5.5.1 Error: no valid recipients\r\n");
 }
 
+TEST(Session, ADropOfAnAcceptedMessageLosesItsReply) {
+    Dialogue dialogue("faults: [{at: accepted, do: drop}]");
+    greet(dialogue);
+    static_cast<void>(dialogue.say(envelope));
+    EXPECT_EQ(dialogue.say("Hello\r\n.\r\n"), "");
+    EXPECT_TRUE(dialogue.closed);
+    EXPECT_EQ(dialogue.observer.transactions.front().outcome, Outcome::accepted);
+}
+
 TEST(Session, ClientThatGoesAwayAbortsItsTransaction) {
     Dialogue dialogue("limits: [{messages: 1/h}]");
     greet(dialogue);
