@@ -126,7 +126,8 @@ net::Task<bool> SessionDriver::take_connection(const smtp::AskMail& ask) {
     auto lease = worker_.pool().try_acquire_idle();
     if (!lease) {
         co_await hand_out_replies();
-        auto acquired = co_await worker_.pool().acquire(/*fresh=*/false);
+        const core::TimePoint deadline = message_->started + settings_->upstream.timeouts.envelope;
+        auto acquired = co_await worker_.pool().acquire(/*fresh=*/false, deadline);
         if (!acquired) {
             parts_.metrics.held(telemetry::HeldReason::relay_unreachable, {});
             refuse(ask.slot, worker_.pool().refusal_for(acquired.error()), Outcome::held, "relay_unreachable");

@@ -225,7 +225,7 @@ net::Task<bool> Transaction::replace_connection(core::TimePoint deadline) {
     reset_due_ = false;
     lease_.reset();
     co_await impatience_();
-    auto lease = co_await pool_.acquire(/*fresh=*/true);
+    auto lease = co_await pool_.acquire(/*fresh=*/true, deadline);
     if (!lease) {
         failure_ = pool_.refusal_for(lease.error());
         unreachable_ = true;

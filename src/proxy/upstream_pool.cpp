@@ -137,30 +137,33 @@ std::optional<UpstreamPool::Lease> UpstreamPool::try_acquire_idle() {
     return std::nullopt;
 }
 
-net::Task<core::Result<UpstreamPool::Lease>> UpstreamPool::acquire(bool fresh) {
+net::Task<core::Result<UpstreamPool::Lease>> UpstreamPool::acquire(bool fresh, core::TimePoint deadline) {
     if (!fresh) {
         if (auto lease = try_acquire_idle()) co_return std::move(*lease);
     }
     std::optional<RelayConnection> handed;
-    if (const Error error = co_await wait_for_turn(handed)) co_return error;
+    if (const Error error = co_await wait_for_turn(handed, deadline)) co_return error;
     if (handed && !fresh && handed->is_fit_for_reuse()) co_return Lease(*this, std::move(*handed), true);
     handed.reset();  // its permit serves for a new one
-    co_return co_await connect();
+    co_return co_await connect(std::min(deadline, connect_deadline()));
 }
 
 /// Until one more connection may be open; perhaps it is open already.
-net::Task<Error> UpstreamPool::wait_for_turn(std::optional<RelayConnection>& handed) {
+net::Task<Error> UpstreamPool::wait_for_turn(std::optional<RelayConnection>& handed, core::TimePoint deadline) {
     const std::shared_ptr<ConnectionWaiter> waiter = budget_.take_or_wait(*this);
     if (!waiter) co_return Error();
-    waiter->timer.expires_after(settings_->upstream.wait_for_connection);
+    waiter->timer.expires_at(std::min(deadline, clock_.now() + settings_->upstream.wait_for_connection));
     co_await waiter->timer.async_wait(asio::as_tuple(asio::use_awaitable));
     if (budget_.give_up(waiter)) co_return Error(Errc::pool_saturated);
     handed = std::move(waiter->handed);
     co_return Error();
 }
 
-net::Task<core::Result<UpstreamPool::Lease>> UpstreamPool::connect() {
-    const core::TimePoint deadline = clock_.now() + all_relays * settings_->upstream.connect_timeout;
+core::TimePoint UpstreamPool::connect_deadline() const {
+    return clock_.now() + all_relays * settings_->upstream.connect_timeout;
+}
+
+net::Task<core::Result<UpstreamPool::Lease>> UpstreamPool::connect(core::TimePoint deadline) {
     for (const RelayAddress& relay : relays_.candidates(clock_.now())) {
         if (closing_ || clock_.now() >= deadline) break;
         auto connection = co_await connect_to(relay, deadline);
@@ -215,7 +218,7 @@ net::Task<core::Result<RelayConnection>> UpstreamPool::open(RelayAddress relay,
             break;
         }
         RelayConnection connection(std::move(*socket), relay, *options);
-        error = co_await shake_hands(connection, how, timeout);
+        error = co_await shake_hands(connection, how, std::min(timeout, deadline - clock_.now()));
         if (!error) {
             connection.made_by = settings;
             co_return std::move(connection);
@@ -275,10 +278,9 @@ void UpstreamPool::ask(RelayAddress relay) {
 
 net::Task<> UpstreamPool::ask_and_keep(RelayAddress relay) {
     std::optional<RelayConnection> handed;
-    if (co_await wait_for_turn(handed)) co_return;
+    if (co_await wait_for_turn(handed, core::TimePoint::max())) co_return;
     handed.reset();
-    const core::TimePoint deadline = clock_.now() + all_relays * settings_->upstream.connect_timeout;
-    auto connection = co_await connect_to(std::move(relay), deadline);
+    auto connection = co_await connect_to(std::move(relay), connect_deadline());
     if (connection) {
         keep_or_close(std::move(*connection));
     } else {

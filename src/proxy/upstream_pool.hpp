@@ -67,7 +67,8 @@ public:
     [[nodiscard]] std::optional<Lease> try_acquire_idle();
 
     /// A connection, idle, handed on or new. `fresh` asks for a new one, because an idle one has just failed.
-    net::Task<core::Result<Lease>> acquire(bool fresh);
+    /// However long that takes, it is over at `deadline`, for Postfix waits for the answer.
+    net::Task<core::Result<Lease>> acquire(bool fresh, core::TimePoint deadline);
 
     /// Connects to this relay, which tells the directory how it went; if it went well the connection is kept.
     void ask(RelayAddress relay);
@@ -92,8 +93,9 @@ public:
     [[nodiscard]] const boost::asio::any_io_executor& executor() const { return executor_; }
 
 private:
-    net::Task<core::Error> wait_for_turn(std::optional<RelayConnection>& handed);
-    net::Task<core::Result<Lease>> connect();
+    net::Task<core::Error> wait_for_turn(std::optional<RelayConnection>& handed, core::TimePoint deadline);
+    net::Task<core::Result<Lease>> connect(core::TimePoint deadline);
+    [[nodiscard]] core::TimePoint connect_deadline() const;
     net::Task<core::Result<RelayConnection>> connect_to(RelayAddress relay, core::TimePoint deadline);
     net::Task<core::Result<RelayConnection>> open(RelayAddress relay, std::shared_ptr<const Settings> settings,
                                                   std::shared_ptr<const net::TlsClient> tls, core::TimePoint deadline,

@@ -99,6 +99,29 @@ TEST_F(PooledConnection, IsResetAfterAProbe) {
     EXPECT_EQ(relay_.wait_for_accepted(1).front().recipients.size(), 1U);
 }
 
+// Postfix waits 120 s for the reply to DATA, and the search for another connection must fit into that.
+TEST(PooledConnectionTimeouts, ReplacingOneTakesNoLongerThanTheCommandMay) {
+    FakeUpstream relay;
+    const WeirProcess weir(R"(
+listen: ["{{listen}}"]
+upstream: {relays: ["{{relay}}"], connect_timeout: 20s, timeouts: {data: 500ms}}
+limits: []
+admin: {listen: "{{admin}}"}
+)",
+                           {{"relay", relay.address()}});
+    weir.wait_for_metric("weir_relay_connections", {{"state", "idle"}}, 1);
+    SmtpClient client(weir.port("listen"));
+    client.greet();
+    EXPECT_EQ(client.deliver({}).decisive().code, 250);
+    relay.once(Stage::data, drop());
+    relay.on(Stage::greeting, stall());
+    const auto began = std::chrono::steady_clock::now();
+    EXPECT_EQ(client.deliver({}).decisive().code, 451);
+    EXPECT_LT(std::chrono::steady_clock::now() - began, std::chrono::seconds(10));
+    relay.forget_rules();
+    relay.resume();
+}
+
 TEST(ConnectionBound, HoldsOverAllWorkers) {
     FakeUpstream relay;
     const WeirProcess weir(R"(
