@@ -152,7 +152,7 @@ struct Server::Impl {
         }
     }
 
-    asio::awaitable<void> serve(tcp::socket socket, Place /*place*/) {
+    asio::awaitable<void> serve(tcp::socket socket, Place /*place*/) const {
         core::Error ignored;
         socket.set_option(tcp::no_delay(true), ignored);
         beast::tcp_stream stream(std::move(socket));

@@ -253,7 +253,8 @@ private:
     [[nodiscard]] std::vector<proxy::ListenSpec> listen_specs(const config::Settings& settings) const {
         std::vector<proxy::ListenSpec> specs;
         for (const config::ListenSettings& listen : settings.listen) {
-            const auto& [address, port] = listen.endpoint;
+            const core::IpAddress& address = listen.endpoint.address;
+            const std::uint16_t port = listen.endpoint.port;
             const auto same = [&](const InheritedSocket& s) { return s.address == address && s.port == port; };
             const auto found = std::find_if(inherited_.begin(), inherited_.end(), same);
             specs.push_back({.address = address,

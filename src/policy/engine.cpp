@@ -57,7 +57,7 @@ struct Engine::Impl {
         return ticket.rules_->rules[ticket.applications_[application].rule];
     }
 
-    std::uint16_t apply(Ticket& ticket, std::uint32_t rule, const RecipientDomain* recipient);
+    std::uint16_t apply(Ticket& ticket, std::uint32_t rule, const RecipientDomain* recipient) const;
     void demand_message(const Ticket& ticket, std::uint16_t application, Tick tick, Demands& demands) const;
     void demand_recipient(Ticket& ticket, const RecipientDomain& domain, Tick tick, Demands& demands);
     Answer settle(Ticket& ticket, Demands& demands, const RecipientDomain* recipient, Tick tick);
@@ -102,7 +102,7 @@ void Ticket::start(std::shared_ptr<const Rules> rules, std::uint64_t size) {
 }
 
 /// Finds or adds the limit among those that apply to the ticket.
-std::uint16_t Engine::Impl::apply(Ticket& ticket, std::uint32_t rule, const RecipientDomain* recipient) {
+std::uint16_t Engine::Impl::apply(Ticket& ticket, std::uint32_t rule, const RecipientDomain* recipient) const {
     const Rule& chosen = ticket.rules_->rules[rule];
     const limit::Key key = ticket.rules_->key(chosen, ticket.identity_, recipient, identifier);
     auto& all = ticket.applications_;

@@ -266,7 +266,7 @@ Answer IspModel::connect(Visit& visit, core::TimePoint now) {
     impl_->begin(now);
     visit.state_ = &impl_->host(visit.host_, now);
     ++visit.state_->connections;
-    const Answer first = impl_->at(Stage::connect, visit, [] { return Answer{}; });
+    Answer first = impl_->at(Stage::connect, visit, [] { return Answer{}; });
     if (!first.is_yes()) return first;
     Answer answer = impl_->at(Stage::greeting, visit, [&] { return impl_->decide_greeting(visit, now); });
     answer.delay += first.delay;

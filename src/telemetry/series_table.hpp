@@ -63,7 +63,8 @@ private:
         if (Entry* const added_meanwhile = find(value)) return added_meanwhile->series;
         if (Entry* const other = other_.load(std::memory_order_relaxed)) return other->series;
         const bool is_full = entries_.size() >= most_;
-        Entry& entry = entries_.emplace_back(std::string(value), make_(is_full ? "other" : label_value(value)));
+        Entry& entry = entries_.emplace_back(
+            Entry{.value = std::string(value), .series = make_(is_full ? "other" : label_value(value))});
         (is_full ? other_ : slot_for(value)).store(&entry, std::memory_order_release);
         return entry.series;
     }
