@@ -240,6 +240,7 @@ void UpstreamPool::count_refusal(const RelayConnection& connection, const Error&
 
 net::Task<Error> UpstreamPool::shake_hands(RelayConnection& connection, const RelayConnection::Tls& tls,
                                            core::Duration timeout) {
+    if (closing_) co_return asio::error::operation_aborted;  // stop_connecting() came before it was in the list
     const auto place = greeting_.insert(greeting_.end(), &connection);
     const Error error = co_await connection.handshake(tls, timeout);
     greeting_.erase(place);

@@ -3,8 +3,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <array>
 #include <chrono>
 #include <csignal>
+#include <string>
 #include <thread>
 
 #include "support/fake_upstream.hpp"
@@ -182,6 +184,24 @@ upstream: {relays: ["{{silent}}", "[127.0.0.3]:{{hole}}"], connect_timeout: 5m}
     weir.signal(SIGTERM);
     EXPECT_EQ(weir.wait_exit(), 0);
     EXPECT_LT(std::chrono::steady_clock::now() - before, 10s);
+}
+
+TEST(Stopping, MayComeWhileRelaysAreJustBeingConnectedTo) {
+    std::array<FakeUpstream, 10> silent;
+    std::string relays;
+    for (FakeUpstream& relay : silent) {
+        relay.on(Stage::greeting, stall());
+        relays += (relays.empty() ? "\"" : ", \"") + relay.address() + '"';
+    }
+    for (int i = 0; i < 20; ++i) {
+        WeirProcess weir(R"(
+listen: ["{{listen}}"]
+upstream: {relays: [{{relays}}], connect_timeout: 5m}
+)",
+                         {{"relays", relays}});
+        weir.signal(SIGTERM);
+        EXPECT_EQ(weir.wait_exit(10s), 0);
+    }
 }
 
 }  // namespace

@@ -248,8 +248,8 @@ TEST_F(Names, DoNotHoldUpTheEnd) {
 class Race : public Names {};
 
 TEST_F(Race, BeginsWithIPv6) {
-    FakeUpstream v6("::1");
-    FakeUpstream v4("127.0.0.1", v6.port());
+    FakeUpstream v4("127.0.0.1");  // first: on this address most of the ports are taken
+    FakeUpstream v6("::1", v4.port());
     names_.address("relay.test", "127.0.0.1");
     names_.address("relay.test", "::1");
     start("[relay.test]", v6.port());
