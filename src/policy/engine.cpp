@@ -59,7 +59,7 @@ struct Engine::Impl {
 
     std::uint16_t apply(Ticket& ticket, std::uint32_t rule, const RecipientDomain* recipient) const;
     void demand_message(const Ticket& ticket, std::uint16_t application, Tick tick, Demands& demands) const;
-    void demand_recipient(Ticket& ticket, const RecipientDomain& domain, Tick tick, Demands& demands);
+    void demand_recipient(Ticket& ticket, const RecipientDomain& domain, Tick tick, Demands& demands) const;
     Answer settle(Ticket& ticket, Demands& demands, const RecipientDomain* recipient, Tick tick);
     void charge(Ticket& ticket, const Demand& demand, Tick tick);
     Hold make_hold(const Ticket& ticket, const Demand& demand, const RecipientDomain* recipient);
@@ -139,7 +139,7 @@ void Engine::Impl::demand_message(const Ticket& ticket, std::uint16_t applicatio
     demand(Quantity::new_sender_domains, is_free ? 0 : 1, standing == SeenDomains::Standing::unknown);
 }
 
-void Engine::Impl::demand_recipient(Ticket& ticket, const RecipientDomain& domain, Tick tick, Demands& demands) {
+void Engine::Impl::demand_recipient(Ticket& ticket, const RecipientDomain& domain, Tick tick, Demands& demands) const {
     const auto demand = [&](std::uint16_t application) {
         demands.push_back({.application = application,
                            .quantity = Quantity::recipients,
