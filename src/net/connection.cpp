@@ -111,6 +111,7 @@ struct Connection::State : std::enable_shared_from_this<Connection::State> {
     tcp::socket socket;
     std::optional<TlsStream> tls;
     std::string tls_problem;
+    std::optional<char> peeked;  ///< read already, by has_unread_or_closed()
     asio::steady_timer timer;
     core::TimePoint deadline;
     std::array<char, command_size> commands;  ///< what a read begins with; most reads are commands and end with it too
@@ -142,6 +143,10 @@ Connection::~Connection() {
 
 Task<core::Result<std::span<const char>>> Connection::read_some(core::Duration timeout) {
     State& state = *state_;
+    if (const auto byte = std::exchange(state.peeked, std::nullopt)) {
+        state.commands.front() = *byte;
+        co_return std::span<const char>(state.commands.data(), 1);
+    }
     state.begin_wait(timeout);
     Error error;
     std::size_t size = 0;
@@ -235,13 +240,17 @@ const std::string& Connection::tls_problem() const {
 }
 
 bool Connection::has_unread_or_closed() {
+    if (state_->peeked) return true;
     Error error;
     char byte = 0;
-    state_->socket.receive(asio::buffer(&byte, 1), tcp::socket::message_peek, error);
-    if (would_block(error)) return state_->tls && state_->tls->decrypted() > 0;
-    if (error || !state_->tls) return true;
-    // With TLS 1.3 the server sends sessions to resume when it likes: those are not for us to read.
-    state_->tls->stream().read_some(asio::buffer(&byte, 1), error);
+    if (state_->tls) {
+        // Only by reading can be told what waits in OpenSSL, and that a session to resume, which a TLS 1.3 server sends
+        // when it likes, is nothing to read.
+        state_->tls->stream().read_some(asio::buffer(&byte, 1), error);
+        if (!error) state_->peeked = byte;
+    } else {
+        state_->socket.receive(asio::buffer(&byte, 1), tcp::socket::message_peek, error);
+    }
     return !would_block(error);
 }
 

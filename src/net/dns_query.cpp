@@ -231,9 +231,13 @@ void DnsQuery::wait(int descriptor, const std::shared_ptr<Watch>& watch) {
     const auto on_ready = [self = weak_from_this(), descriptor, watch = std::weak_ptr(watch)](bool Watch::*pending,
                                                                                               bool is_readable) {
         const auto query = self.lock();
-        const auto ready = watch.lock();
-        if (!query || !ready) return;
-        (*ready).*pending = false;
+        if (!query) return;
+        // c-ares may close the descriptor and get its number again for another server: by then this watch must be gone.
+        if (const auto ready = watch.lock()) {
+            (*ready).*pending = false;
+        } else {
+            return;
+        }
         query->process(is_readable ? descriptor : ARES_SOCKET_BAD, is_readable ? ARES_SOCKET_BAD : descriptor);
     };
     using asio::posix::descriptor_base;

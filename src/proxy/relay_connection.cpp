@@ -11,18 +11,20 @@ using Clock = core::TimePoint::clock;
 RelayConnection::RelayConnection(net::Connection connection, RelayAddress relay, smtp::ClientOptions options)
     : connection_(std::move(connection)), relay_(std::move(relay)), session_(std::move(options)) {}
 
-net::Task<Error> RelayConnection::handshake(const Tls& tls, core::Duration timeout) {
-    auto deadline = Clock::now() + timeout;
+net::Task<Error> RelayConnection::handshake(const Tls& tls, core::Duration timeout, core::TimePoint until) {
+    const auto next_deadline = [&] { return std::min(Clock::now() + timeout, until); };
+    auto deadline = next_deadline();
     if (tls.wrapper) {
-        if (const Error error = co_await start_tls(tls, timeout)) co_return error;
-        deadline = Clock::now() + timeout;
+        if (const Error error = co_await start_tls(tls, deadline - Clock::now())) co_return error;
+        deadline = next_deadline();
     }
     while (!session_.is_ready()) {
         if (session_.error()) co_return session_.error();
         if (session_.wants_tls()) {
-            if (const Error error = co_await start_tls(tls, timeout)) co_return error;
+            deadline = next_deadline();
+            if (const Error error = co_await start_tls(tls, deadline - Clock::now())) co_return error;
             session_.tls_started();
-            deadline = Clock::now() + timeout;
+            deadline = next_deadline();
         }
         if (const Error error = co_await flush(deadline - Clock::now())) co_return error;
         if (const Error error = co_await read(deadline)) co_return error;

@@ -31,8 +31,8 @@ public:
     };
 
     /// Everything up to the first MAIL: greeting and EHLO, TLS, EHLO again and the login, each of the three within
-    /// `timeout`. On an error problem() says why.
-    net::Task<core::Error> handshake(const Tls& tls, core::Duration timeout);
+    /// `timeout` and all of them before `until`. On an error problem() says why.
+    net::Task<core::Error> handshake(const Tls& tls, core::Duration timeout, core::TimePoint until);
 
     /// Why the handshake failed, in words for logs and replies; never a password.
     [[nodiscard]] std::string problem(const core::Error& error) const;

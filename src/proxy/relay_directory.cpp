@@ -8,11 +8,22 @@ namespace {
 
 constexpr core::Duration first_pause = std::chrono::seconds(1);
 constexpr core::Duration longest_pause = std::chrono::seconds(30);
+// What refuses a login counts it, too.
+constexpr core::Duration longest_login_pause = std::chrono::minutes(10);
 constexpr core::Duration rest = std::chrono::seconds(30);
 // Whoever was given a relay to try has told by then how it went; if not, somebody else may.
 constexpr core::Duration one_probe = std::chrono::seconds(60);
 
 }  // namespace
+
+bool RelayDirectory::Trouble::is_about_tls() const {
+    return error == core::Errc::tls_failed || error == core::Errc::tls_not_offered;
+}
+
+bool RelayDirectory::Trouble::is_about_login() const {
+    return error == core::Errc::auth_failed || error == core::Errc::auth_unavailable ||
+           error == core::Errc::auth_needs_tls || error == core::Errc::secret_unavailable;
+}
 
 RelayDirectory::RelayDirectory(std::vector<RelayAddress> relays, std::uint32_t seed) : random_(seed) {
     replace(std::move(relays));
@@ -24,6 +35,7 @@ void RelayDirectory::replace(std::vector<RelayAddress> relays) {
     for (RelayAddress& relay : relays) {
         Entry* known = find(relay);
         if (known != nullptr) {
+            if (known->trouble.is_about_login()) known->retry_at = {};
             entries.push_back(std::move(*known));
         } else {
             entries.emplace_back().address = std::move(relay);
@@ -32,18 +44,19 @@ void RelayDirectory::replace(std::vector<RelayAddress> relays) {
     entries_ = std::move(entries);
 }
 
-std::vector<RelayAddress> RelayDirectory::candidates(core::TimePoint now) const {
+std::vector<RelayAddress> RelayDirectory::candidates(core::TimePoint now) {
     const std::lock_guard lock(mutex_);
     std::vector<RelayAddress> usable;
     std::vector<RelayAddress> resting;
     std::vector<RelayAddress> failed;
-    for (const Entry& entry : entries_) {
+    for (Entry& entry : entries_) {
         if (entry.is_usable(now)) {
             usable.push_back(entry.address);
         } else if (entry.failures == 0) {
             resting.push_back(entry.address);
         } else if (entry.retry_at <= now) {
             failed.push_back(entry.address);
+            if (entry.trouble.is_about_login()) entry.retry_at = now + one_probe;
         }
     }
     usable.insert(usable.end(), resting.begin(), resting.end());
@@ -102,8 +115,9 @@ bool RelayDirectory::on_connected(const RelayAddress& relay, const smtp::Extensi
 void RelayDirectory::on_failed(const RelayAddress& relay, Trouble trouble, core::TimePoint now) {
     const std::lock_guard lock(mutex_);
     if (Entry* entry = find(relay)) {
-        const auto doublings = std::min(entry->failures++, 5U);
-        entry->retry_at = now + with_jitter(std::min(first_pause * (1U << doublings), longest_pause));
+        const auto doublings = std::min(entry->failures++, 10U);
+        const core::Duration longest = trouble.is_about_login() ? longest_login_pause : longest_pause;
+        entry->retry_at = now + with_jitter(std::min(first_pause * (1U << doublings), longest));
         entry->trouble = std::move(trouble);
     }
 }

@@ -173,26 +173,13 @@ net::Task<> SessionDriver::on(const smtp::AskRcpt& ask) {
 }
 
 net::Task<> SessionDriver::on(const smtp::Settle&) {
-    const auto answers = co_await message_->transaction->settle();
-    Message& message = *message_;
     std::optional<Reply> refusal;
-    for (const Transaction::Answered& answered : answers) {
-        if (answered.by_relay)
-            count_reply(answered.reply, answered.is_mail ? policy::Stage::mail : policy::Stage::rcpt);
+    const Transaction::OnAnswer on_answer = [&](const Transaction::Answered& answered) {
         if (answered.is_mail && !answered.reply.is_positive()) refusal = answered.reply;
-        const auto charged = std::find_if(message.charged_recipients.begin(), message.charged_recipients.end(),
-                                          [&](const auto& entry) { return entry.first == answered.slot; });
-        if (charged != message.charged_recipients.end()) {
-            if (answered.reply.is_positive()) {
-                ++message.recipients_accepted;
-            } else {
-                ++message.recipients_refused;
-                message.recipient_refusal = answered.reply;
-                parts_.engine.refund_recipient(message.ticket, charged->second, parts_.clock.now());
-            }
-        }
-        session_.answer(answered.slot, answered.reply);
-    }
+        on_answered(answered);
+    };
+    co_await message_->transaction->settle(on_answer);
+    Message& message = *message_;
     message.charged_recipients.clear();
     if (!refusal) co_return;
     message.transaction->abandon();
@@ -203,6 +190,24 @@ net::Task<> SessionDriver::on(const smtp::Settle&) {
     } else {
         conclude(outcome_of(*refusal), refusal->summary());
     }
+}
+
+/// MAIL or a recipient has its answer.
+void SessionDriver::on_answered(const Transaction::Answered& answered) {
+    Message& message = *message_;
+    if (answered.by_relay) count_reply(answered.reply, answered.is_mail ? policy::Stage::mail : policy::Stage::rcpt);
+    const auto charged = std::find_if(message.charged_recipients.begin(), message.charged_recipients.end(),
+                                      [&](const auto& entry) { return entry.first == answered.slot; });
+    if (charged != message.charged_recipients.end()) {
+        if (answered.reply.is_positive()) {
+            ++message.recipients_accepted;
+        } else {
+            ++message.recipients_refused;
+            message.recipient_refusal = answered.reply;
+            parts_.engine.refund_recipient(message.ticket, charged->second, parts_.clock.now());
+        }
+    }
+    session_.answer(answered.slot, answered.reply);
 }
 
 net::Task<> SessionDriver::on(const smtp::AskData& ask) {

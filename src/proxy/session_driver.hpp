@@ -90,6 +90,7 @@ private:
     void refuse(smtp::Slot slot, smtp::Reply reply, telemetry::Outcome outcome, std::string_view reason);
     void conclude(telemetry::Outcome outcome, std::string reply);
     void account();
+    void on_answered(const Transaction::Answered& answered);
     void count_reply(const smtp::Reply& reply, policy::Stage stage);
 
     Worker& worker_;

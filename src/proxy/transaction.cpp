@@ -39,14 +39,18 @@ void Transaction::rcpt(smtp::Slot slot, const smtp::RcptRequest& request) {
     queued_.push_back({.slot = slot, .line = rcpt_command(request, extensions_), .is_mail = false});
 }
 
-net::Task<std::vector<Transaction::Answered>> Transaction::settle() {
-    std::vector<Answered> answers;
+net::Task<> Transaction::settle(OnAnswer on_answer) {
+    std::vector<Answered> ready;
+    std::size_t answered = 0;
     std::size_t sent = 0;
-    while (!failure_ && answers.size() < queued_.size()) {
-        if (sent == answers.size()) sent = send_from(sent);
+    const std::function<void()> hand_over = [&] {
+        for (const Answered& answer : std::exchange(ready, {})) on_answer(answer);
+    };
+    while (!failure_ && answered < queued_.size()) {
+        if (sent == answered) sent = send_from(sent);
         const core::TimePoint deadline = waiting_since_ + timeouts_.envelope;
         const bool resetting = reset_due_;
-        auto reply = co_await read_reply(resetting ? reset_deadline() : deadline);
+        auto reply = co_await read_reply(resetting ? reset_deadline() : deadline, &hand_over);
         if (resetting && reply) {
             reset_due_ = false;
             if (reply->is_positive()) continue;
@@ -55,9 +59,9 @@ net::Task<std::vector<Transaction::Answered>> Transaction::settle() {
         // "421 4.4.2 idle timeout" in answer to the first command of a kept connection: it had died before. A relay
         // that is silent is not dead, and has used up the time in which another could be asked.
         const bool silent = !resetting && !reply && reply.error() == Errc::timed_out;
-        const bool lost = !reply || (reply->code == 421 && answers.empty() && accepted_lines_.empty());
+        const bool lost = !reply || (reply->code == 421 && answered == 0 && accepted_lines_.empty());
         if (lost && !silent && may_replace()) {
-            if (co_await replace_connection(deadline)) sent = answers.size();
+            if (co_await replace_connection(deadline)) sent = answered;
             continue;
         }
         if (!reply) {
@@ -70,23 +74,24 @@ net::Task<std::vector<Transaction::Answered>> Transaction::settle() {
             break;
         }
         waiting_since_ = clock_.now();
-        const Queued& asked = queued_[answers.size()];
+        const Queued& asked = queued_[answered++];
         if (reply->code == 421) on_farewell();
         if (reply->is_positive() && may_replace()) accepted_lines_.push_back(asked.line);
-        answers.push_back({.slot = asked.slot, .reply = std::move(*reply), .is_mail = asked.is_mail, .by_relay = true});
+        ready.push_back({.slot = asked.slot, .reply = std::move(*reply), .is_mail = asked.is_mail, .by_relay = true});
     }
     if (!failure_ && lease_->connection().session().error()) {
         // There came more replies than commands had gone: nobody can tell which of them belongs to which.
         fail(lease_->connection().session().error());
-        answers.clear();
+        answered -= ready.size();
+        ready.clear();
     }
+    hand_over();
     // Lost in the middle: the commands that got no answer from the relay get one from us.
-    for (std::size_t i = answers.size(); i < queued_.size(); ++i) {
-        answers.push_back(
-            {.slot = queued_[i].slot, .reply = *failure_, .is_mail = queued_[i].is_mail, .by_relay = false});
+    for (; answered < queued_.size(); ++answered) {
+        const Queued& asked = queued_[answered];
+        on_answer({.slot = asked.slot, .reply = *failure_, .is_mail = asked.is_mail, .by_relay = false});
     }
     queued_.clear();
-    co_return answers;
 }
 
 /// Queues the lines from `first` on: all of them for a relay that pipelines, else one. Returns how far it got.
@@ -95,6 +100,7 @@ std::size_t Transaction::send_from(std::size_t first) {
     if (std::exchange(connection.needs_reset, false)) {
         connection.queue("RSET\r\n");
         reset_due_ = true;
+        reset_sent_ = clock_.now();
         if (!extensions_.pipelining) return first;
     }
     const std::size_t end = extensions_.pipelining ? queued_.size() : first + 1;
@@ -194,13 +200,15 @@ void Transaction::abandon() {
     finish();
 }
 
-net::Task<core::Result<Reply>> Transaction::read_reply(core::TimePoint deadline) {
+net::Task<core::Result<Reply>> Transaction::read_reply(core::TimePoint deadline,
+                                                       const std::function<void()>* before_waiting) {
     RelayConnection& connection = lease_->connection();
     const auto before = clock_.now();
     // Not within the shorter wait: what is written by half must be written to its end, or never go on.
     if (const Error error = co_await connection.flush(deadline - before)) co_return error;
     auto reply = co_await connection.read_reply(std::min(patience, deadline - clock_.now()));
     if (!reply && reply.error() == Errc::timed_out) {
+        if (before_waiting != nullptr) (*before_waiting)();
         co_await impatience_();
         reply = co_await connection.read_reply(deadline - clock_.now());
     }
@@ -211,7 +219,7 @@ net::Task<core::Result<Reply>> Transaction::read_reply(core::TimePoint deadline)
 /// RSET is Weir's own doing: only so much of Postfix's patience may be spent on it.
 core::TimePoint Transaction::reset_deadline() const {
     constexpr core::Duration longest = std::chrono::seconds(15);
-    return waiting_since_ + std::min(longest, timeouts_.envelope / 4);
+    return std::min(reset_sent_ + std::min(longest, timeouts_.envelope / 4), waiting_since_ + timeouts_.envelope);
 }
 
 /// Only a connection that was used before can have died without our doing, and only before the body.

@@ -43,8 +43,11 @@ public:
     void mail(smtp::Slot slot, const smtp::MailRequest& request);
     void rcpt(smtp::Slot slot, const smtp::RcptRequest& request);
 
-    /// Sends what was queued and waits for the reply to each, in order.
-    net::Task<std::vector<Answered>> settle();
+    using OnAnswer = std::function<void(const Answered&)>;
+
+    /// Sends what was queued and waits for the reply to each, in order. What there is is handed over before the relay
+    /// is waited for: Postfix's own patience is per reply.
+    net::Task<> settle(OnAnswer on_answer);
 
     /// DATA. 354, or why not.
     net::Task<smtp::Reply> data();
@@ -86,7 +89,8 @@ private:
         bool is_mail;
     };
 
-    net::Task<core::Result<smtp::Reply>> read_reply(core::TimePoint deadline);
+    net::Task<core::Result<smtp::Reply>> read_reply(core::TimePoint deadline,
+                                                    const std::function<void()>* before_waiting = nullptr);
     std::size_t send_from(std::size_t first);
     net::Task<bool> replace_connection(core::TimePoint deadline);
     net::Task<> hear_what_nobody_asked_for();
@@ -109,6 +113,7 @@ private:
     core::Duration waited_{};
     bool replaced_ = false;
     bool reset_due_ = false;  ///< the next reply is RSET's
+    core::TimePoint reset_sent_{};
     bool data_open_ = false;
     bool reusable_ = true;
     bool outcome_unknown_ = false;

@@ -26,15 +26,6 @@ constexpr int all_relays = 3;
 // Each address of a relay may refuse us in its greeting; we do not ask all of a large site.
 constexpr unsigned most_greetings = 3;
 
-bool is_trouble_with_tls(const Error& error) {
-    return error == Errc::tls_failed || error == Errc::tls_not_offered;
-}
-
-bool is_trouble_with_login(const Error& error) {
-    return error == Errc::auth_failed || error == Errc::auth_unavailable || error == Errc::auth_needs_tls ||
-           error == Errc::secret_unavailable;
-}
-
 core::Result<smtp::ClientOptions> client_options(const UpstreamSettings& settings, bool with_tls, std::string& why) {
     using StartTls = smtp::ClientOptions::StartTls;
     smtp::ClientOptions options;
@@ -49,11 +40,16 @@ core::Result<smtp::ClientOptions> client_options(const UpstreamSettings& setting
     return options;
 }
 
+/// Whether TLS is spoken from the first byte (RFC 8314 3.3).
+bool is_wrapped(const RelayAddress& relay, const UpstreamSettings& settings) {
+    constexpr std::uint16_t submissions = 465;
+    return settings.tls.level != TlsSettings::Level::none && settings.tls.wrapper.value_or(relay.port == submissions);
+}
+
 RelayConnection::Tls tls_towards(const RelayAddress& relay, const UpstreamSettings& settings,
                                  std::shared_ptr<const net::TlsClient> client) {
-    constexpr std::uint16_t submissions = 465;  // RFC 8314 3.3
     RelayConnection::Tls tls;
-    tls.wrapper = client != nullptr && settings.tls.wrapper.value_or(relay.port == submissions);
+    tls.wrapper = is_wrapped(relay, settings);
     tls.client = std::move(client);
     tls.server_name = settings.tls.server_name.empty() ? relay.host : settings.tls.server_name;
     // No session is resumed across names, and none across accounts.
@@ -143,7 +139,7 @@ net::Task<core::Result<UpstreamPool::Lease>> UpstreamPool::acquire(bool fresh, c
     }
     std::optional<RelayConnection> handed;
     if (const Error error = co_await wait_for_turn(handed, deadline)) co_return error;
-    if (handed && !fresh && handed->is_fit_for_reuse()) co_return Lease(*this, std::move(*handed), true);
+    if (handed && handed->is_fit_for_reuse()) co_return Lease(*this, std::move(*handed), true);
     handed.reset();  // its permit serves for a new one
     co_return co_await connect(std::min(deadline, connect_deadline()));
 }
@@ -153,7 +149,9 @@ net::Task<Error> UpstreamPool::wait_for_turn(std::optional<RelayConnection>& han
     const std::shared_ptr<ConnectionWaiter> waiter = budget_.take_or_wait(*this);
     if (!waiter) co_return Error();
     waiter->timer.expires_at(std::min(deadline, clock_.now() + settings_->upstream.wait_for_connection));
+    const auto place = waiting_.insert(waiting_.end(), &waiter->timer);
     co_await waiter->timer.async_wait(asio::as_tuple(asio::use_awaitable));
+    waiting_.erase(place);
     if (budget_.give_up(waiter)) co_return Error(Errc::pool_saturated);
     handed = std::move(waiter->handed);
     co_return Error();
@@ -175,9 +173,13 @@ net::Task<core::Result<UpstreamPool::Lease>> UpstreamPool::connect(core::TimePoi
 
 net::Task<core::Result<RelayConnection>> UpstreamPool::connect_to(RelayAddress relay, core::TimePoint deadline) {
     const auto settings = settings_;
+    // A reload may have come since the relay was chosen: none is told what was meant for another.
+    const auto& listed = settings->upstream.relays;
+    if (std::find(listed.begin(), listed.end(), relay) == listed.end()) co_return Error(Errc::relay_unreachable);
     std::string why;
     auto connection = co_await open(relay, settings, settings->tls, deadline, why);
-    const bool may_do_without = settings->upstream.tls.level == TlsSettings::Level::may;
+    const bool may_do_without =
+        settings->upstream.tls.level == TlsSettings::Level::may && !is_wrapped(relay, settings->upstream);
     if (!connection && connection.error() == Errc::tls_failed && may_do_without) {
         log_.event_limited(
             telemetry::Level::warning, relay.text,
@@ -218,14 +220,15 @@ net::Task<core::Result<RelayConnection>> UpstreamPool::open(RelayAddress relay,
             break;
         }
         RelayConnection connection(std::move(*socket), relay, *options);
-        error = co_await shake_hands(connection, how, std::min(timeout, deadline - clock_.now()));
+        error = co_await shake_hands(connection, how, timeout, deadline);
         if (!error) {
             connection.made_by = settings;
             co_return std::move(connection);
         }
         why = connection.problem(error);
         count_refusal(connection, error);
-        if (is_trouble_with_login(error)) break;  // another of its addresses would only count one more wrong password
+        if (RelayDirectory::Trouble{.error = error, .text = {}}.is_about_login())
+            break;  // another of its addresses would only count one more wrong password
     }
     co_return error;
 }
@@ -239,10 +242,10 @@ void UpstreamPool::count_refusal(const RelayConnection& connection, const Error&
 }
 
 net::Task<Error> UpstreamPool::shake_hands(RelayConnection& connection, const RelayConnection::Tls& tls,
-                                           core::Duration timeout) {
+                                           core::Duration timeout, core::TimePoint deadline) {
     if (closing_) co_return asio::error::operation_aborted;  // stop_connecting() came before it was in the list
     const auto place = greeting_.insert(greeting_.end(), &connection);
-    const Error error = co_await connection.handshake(tls, timeout);
+    const Error error = co_await connection.handshake(tls, timeout, deadline);
     greeting_.erase(place);
     co_return error;
 }
@@ -299,8 +302,8 @@ smtp::Reply UpstreamPool::refusal_for(const Error& error) const {
     if (error != Errc::relay_unreachable) return {451, "4.4.1 weir: relay unreachable: " + error.message()};
     const RelayDirectory::Trouble known = relays_.last_trouble();
     const std::string text = known.text.empty() ? error.message() : known.text;
-    if (is_trouble_with_tls(known.error)) return {451, "4.7.5 weir: no secure connection to the relay: " + text};
-    if (is_trouble_with_login(known.error)) return {451, "4.7.8 weir: cannot log in to the relay: " + text};
+    if (known.is_about_tls()) return {451, "4.7.5 weir: no secure connection to the relay: " + text};
+    if (known.is_about_login()) return {451, "4.7.8 weir: cannot log in to the relay: " + text};
     return {451, "4.4.1 weir: relay unreachable: " + text};
 }
 
@@ -381,6 +384,7 @@ void UpstreamPool::stop_connecting() {
     closing_ = true;
     resolver_.stop();
     connector_.stop();
+    for (asio::steady_timer* timer : waiting_) timer->cancel();
     for (RelayConnection* connection : greeting_) connection->cancel();
 }
 

@@ -101,7 +101,7 @@ private:
                                                   std::shared_ptr<const net::TlsClient> tls, core::TimePoint deadline,
                                                   std::string& why);
     net::Task<core::Error> shake_hands(RelayConnection& connection, const RelayConnection::Tls& tls,
-                                       core::Duration timeout);
+                                       core::Duration timeout, core::TimePoint deadline);
     void on_connected(const RelayConnection& connection);
     void count_refusal(const RelayConnection& connection, const core::Error& error);
     net::Task<> ask_and_keep(RelayAddress relay);
@@ -129,6 +129,7 @@ private:
     std::vector<RelayConnection> idle_;
     std::atomic<std::size_t> idle_count_{0};
     boost::asio::steady_timer reaper_;
+    std::list<boost::asio::steady_timer*> waiting_;  ///< of those who wait for their turn
     bool reaping_ = false;
     bool closing_ = false;
 };

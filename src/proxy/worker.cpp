@@ -191,11 +191,17 @@ void Worker::learn_extensions() {
 
 net::Task<> Worker::learn() {
     constexpr core::Duration pause = std::chrono::milliseconds(250);
+    if (learning_) {
+        learn_again_.cancel();  // whoever is at it looks again
+        co_return;
+    }
+    learning_ = true;
     do {
         for (RelayAddress& relay : shared_.relays.take_unheard(shared_.parts.clock.now())) pool_.ask(std::move(relay));
         learn_again_.expires_after(pause);
         co_await learn_again_.async_wait(asio::as_tuple(asio::use_awaitable));
     } while (!draining_ && !shared_.relays.is_known());
+    learning_ = false;
 }
 
 void Worker::apply(std::shared_ptr<const Settings> settings) {

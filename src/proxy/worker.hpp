@@ -91,6 +91,7 @@ private:
     std::vector<Listening> listening_;
     std::list<SessionDriver*> sessions_;
     bool draining_ = false;
+    bool learning_ = false;
 };
 
 }  // namespace weir::proxy

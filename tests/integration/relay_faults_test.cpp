@@ -163,8 +163,9 @@ TEST_P(RelayFault, BecomesOneSafeReplyAndNothingIsLostDoubledOrKept) {
     EXPECT_EQ(seen, expected_at_relay_);
     EXPECT_EQ(relay_.data_without_recipient(), 0U);
     weir_.wait_for_metric("weir_relay_connections", {{"state", "busy"}}, 0);
-    EXPECT_EQ(weir_.metric("weir_sessions", {{"side", "relay"}}),
-              weir_.metric("weir_relay_connections", {{"state", "idle"}}));
+    // None is left but those in the pool; one that was given up may still be saying goodbye.
+    weir_.wait_for_metric("weir_sessions", {{"side", "relay"}},
+                          weir_.metric("weir_relay_connections", {{"state", "idle"}}));
     client_.quit();
 }
 

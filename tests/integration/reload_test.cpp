@@ -59,7 +59,7 @@ TEST_F(Reload, AppliesNewLimitsAtOnce) {
 TEST_F(Reload, RefusesABadFileAndKeepsTheOldSettings) {
     weir_.reload("listen: [\"{{listen}}\"]\nlimits: nonsense\n");
     EXPECT_EQ(weir_.metric("weir_config_last_reload_successful"), 0);
-    EXPECT_THAT(weir_.log(), HasSubstr("reload refused"));
+    weir_.wait_for_log("reload refused");
     EXPECT_THAT(weir_.admin({.target = "/api/v1/status"}).body, HasSubstr("\"last_reload_successful\":false"));
     for (int i = 0; i < 3; ++i) EXPECT_EQ(deliver(), 250);
     EXPECT_EQ(deliver(), 451);

@@ -100,11 +100,46 @@ TEST_F(TlsToRelay, SecureAcceptsTheNameThatTheOperatorGave) {
 }
 
 TEST_F(TlsToRelay, WrapperModeSpeaksTlsFromTheFirstByte) {
-    relay_.use_tls(ca_.issue({"IP:127.0.0.1"}), /*wrapper=*/true);
+    relay_.use_tls(ca_.issue({"IP:127.0.0.1"}), {.wrapper = true});
     start("{level: secure, wrapper: true, ca_file: {{ca}}}");
     EXPECT_EQ(deliver().code, 250);
     EXPECT_THAT(relay_.clear_text(), testing::IsEmpty());
     EXPECT_THAT(relay_.commands(), Not(Contains("STARTTLS")));
+}
+
+TEST_F(TlsToRelay, ShowsItsCertificateToARelayThatAsksForOne) {
+    const Identity own = ca_.issue({"DNS:mail.customer.test"});
+    relay_.use_tls(ca_.issue({"IP:127.0.0.1"}), {.client_ca = ca_.file()});
+    start("{level: secure, ca_file: {{ca}}, cert_file: " + own.certificate.string() +
+          ", key_file: " + own.key.string() + "}");
+    EXPECT_EQ(deliver().code, 250);
+}
+
+TEST_F(TlsToRelay, WithoutTheCertificateThatIsAskedForKeepsTheMail) {
+    relay_.use_tls(ca_.issue({"IP:127.0.0.1"}), {.client_ca = ca_.file()});
+    start(secure());
+    EXPECT_EQ(deliver().code, 451);
+    EXPECT_THAT(mail_in_clear_text(), testing::IsEmpty());
+}
+
+TEST_F(TlsToRelay, IsNothingOlderThanTls12) {
+    relay_.use_tls(ca_.issue({"IP:127.0.0.1"}), {.is_old = true});
+    start("{level: encrypt}");
+    EXPECT_THAT(deliver().summary(), AllOf(StartsWith("451 4.7.5"), HasSubstr("TLS: ")));
+    EXPECT_THAT(mail_in_clear_text(), testing::IsEmpty());
+}
+
+TEST_F(TlsToRelay, PassesOverARelayThatCannotBeTrusted) {
+    FakeUpstream good("127.0.0.2");
+    good.use_tls(ca_.issue({"IP:127.0.0.2"}));
+    relay_.use_tls(ca_.issue({"IP:127.0.0.1"}, std::chrono::hours(-1)));
+    weir_ = std::make_unique<WeirProcess>(
+        configuration,
+        WeirProcess::Words{
+            {"relay", relay_.address() + "\", \"" + good.address()}, {"tls", secure()}, {"messages", "1"}});
+    EXPECT_EQ(deliver().code, 250);
+    EXPECT_EQ(good.accepted().size(), 1U);
+    EXPECT_THAT(mail_in_clear_text(), testing::IsEmpty());
 }
 
 TEST_F(TlsToRelay, ALargeBodyArrivesUnchanged) {

@@ -14,6 +14,14 @@ struct Identity {
     std::filesystem::path key;
 };
 
+/// How a server speaks TLS.
+struct TlsManners {
+    bool wrapper = false;  ///< from the first byte, instead of after STARTTLS
+    std::filesystem::path
+        client_ca{};      ///< clients must show a certificate that this CA has signed; empty: they need not
+    bool is_old = false;  ///< nothing newer than TLS 1.1
+};
+
 /// A certificate authority that exists for one test.
 ///
 /// Owns: nothing of the directory that its files are in.

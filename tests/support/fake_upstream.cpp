@@ -89,7 +89,7 @@ struct FakeUpstream::State {
     std::list<Rule> rules;
     std::vector<std::string> capabilities = usual_capabilities;
     std::optional<Identity> identity;
-    bool wrapper = false;
+    TlsManners manners;
     std::optional<std::pair<std::string, std::string>> login;
     std::vector<Transaction> transactions;
     std::vector<std::string> commands;
@@ -141,7 +141,7 @@ public:
     }
 
     void run() {
-        bool goes_on = !relay_.locked([&] { return relay_.wrapper; }) || begin_tls();
+        bool goes_on = !relay_.locked([&] { return relay_.manners.wrapper; }) || begin_tls();
         goes_on = goes_on && react(Stage::greeting, "", "220 relay.test ESMTP\r\n");
         while (goes_on) {
             auto line = socket_.read_line();
@@ -201,7 +201,8 @@ private:
 
     bool begin_tls() {
         if (!react(Stage::handshake, "", "")) return false;
-        is_encrypted_ = socket_.accept_tls(relay_.locked([&] { return *relay_.identity; }));
+        const auto [identity, manners] = relay_.locked([&] { return std::pair(*relay_.identity, relay_.manners); });
+        is_encrypted_ = socket_.accept_tls(identity, manners);
         return is_encrypted_;
     }
 
@@ -326,8 +327,7 @@ FakeUpstream::~FakeUpstream() {
     stop_listening();
     state_->locked([&] { state_->stopping = true; });
     close_all();
-    std::unique_lock lock(state_->mutex);
-    state_->changed.wait_for(lock, patience, [&] { return state_->open.empty(); });
+    for (std::thread& thread : threads_) thread.join();
 }
 
 std::uint16_t FakeUpstream::port() const {
@@ -362,10 +362,10 @@ void FakeUpstream::announce(std::vector<std::string> capabilities) {
     state_->locked([&] { state_->capabilities = std::move(capabilities); });
 }
 
-void FakeUpstream::use_tls(const Identity& identity, bool wrapper) {
+void FakeUpstream::use_tls(const Identity& identity, const TlsManners& manners) {
     state_->locked([&] {
         state_->identity = identity;
-        state_->wrapper = wrapper;
+        state_->manners = manners;
     });
 }
 
@@ -394,7 +394,10 @@ void FakeUpstream::listen_again() {
 }
 
 void FakeUpstream::accept_connections() {
-    while (auto socket = listener_.accept()) std::thread(serve, state_, std::move(*socket)).detach();
+    while (auto socket = listener_.accept()) {
+        // Joined at the end: a thread that outlived the test would look like a leak.
+        threads_.emplace_back(serve, state_, std::move(*socket));
+    }
 }
 
 void FakeUpstream::serve(std::shared_ptr<State> relay, Socket socket) {
@@ -408,8 +411,8 @@ void FakeUpstream::serve(std::shared_ptr<State> relay, Socket socket) {
         // The client went away, or was silent for too long: over is over.
     }
     relay->locked([&] {
-        relay->open.remove(&socket);
         socket.close();
+        relay->open.remove(&socket);
     });
 }
 

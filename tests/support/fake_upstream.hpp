@@ -107,8 +107,8 @@ public:
     void forget_rules();
     void announce(std::vector<std::string> capabilities);  ///< instead of those of a usual Postfix
 
-    /// STARTTLS is offered, or with `wrapper` TLS is spoken from the first byte.
-    void use_tls(const Identity& identity, bool wrapper = false);
+    /// STARTTLS is offered, or TLS spoken from the first byte.
+    void use_tls(const Identity& identity, const TlsManners& manners = {});
     /// AUTH PLAIN and LOGIN are offered, inside TLS only where there is TLS; without a login there is no mail.
     void require_login(const std::string& username, const std::string& password);
 
@@ -148,6 +148,7 @@ private:
     std::shared_ptr<State> state_;  ///< shared with the connections' threads
     Socket listener_;
     std::thread acceptor_;
+    std::vector<std::thread> threads_;  ///< of the connections; the acceptor's, until it is joined
 };
 
 }  // namespace weir::test

@@ -205,8 +205,8 @@ void Socket::shut_down() const {
     ::shutdown(descriptor_, SHUT_RDWR);
 }
 
-bool Socket::accept_tls(const Identity& identity) {
-    tls_ = Tls::server(descriptor_, identity);
+bool Socket::accept_tls(const Identity& identity, const TlsManners& manners) {
+    tls_ = Tls::server(descriptor_, identity, manners);
     return tls_->shake_hands();
 }
 
@@ -220,6 +220,7 @@ std::string Socket::peer_certificate() const {
 }
 
 void Socket::close() {
+    tls_.reset();
     if (is_open()) ::close(std::exchange(descriptor_, -1));
 }
 

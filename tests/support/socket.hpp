@@ -79,7 +79,7 @@ public:
     void reset_when_closed() const;
 
     /// TLS from here on. False, and nothing more can be read or written, when the handshake fails.
-    [[nodiscard]] bool accept_tls(const Identity& identity);
+    [[nodiscard]] bool accept_tls(const Identity& identity, const TlsManners& manners = {});
     [[nodiscard]] bool start_tls();
     [[nodiscard]] std::string peer_certificate() const;  ///< its serial number; empty without TLS
 

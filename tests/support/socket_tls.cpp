@@ -44,13 +44,22 @@ Socket::Tls::Tls(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
 Socket::Tls::~Tls() = default;
 
-std::shared_ptr<Socket::Tls> Socket::Tls::server(int descriptor, const Identity& identity) {
+std::shared_ptr<Socket::Tls> Socket::Tls::server(int descriptor, const Identity& identity, const TlsManners& manners) {
     auto impl = std::make_unique<Impl>(TLS_server_method(), descriptor);
     SSL_CTX_use_certificate_chain_file(impl->context, identity.certificate.c_str());
     SSL_CTX_use_PrivateKey_file(impl->context, identity.key.c_str(), SSL_FILETYPE_PEM);
     // Every connection has a context of its own: only a ticket whose key all of them know can resume a session.
     std::array<unsigned char, 80> ticket_key{};
     SSL_CTX_set_tlsext_ticket_keys(impl->context, ticket_key.data(), ticket_key.size());
+    if (!manners.client_ca.empty()) {
+        SSL_CTX_load_verify_locations(impl->context, manners.client_ca.c_str(), nullptr);
+        SSL_CTX_set_verify(impl->context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
+    }
+    if (manners.is_old) {
+        SSL_CTX_set_security_level(impl->context, 0);
+        SSL_CTX_set_min_proto_version(impl->context, TLS1_VERSION);
+        SSL_CTX_set_max_proto_version(impl->context, TLS1_1_VERSION);
+    }
     impl->begin(descriptor);
     SSL_set_accept_state(impl->ssl);
     return std::shared_ptr<Tls>(new Tls(std::move(impl)));

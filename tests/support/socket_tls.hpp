@@ -11,7 +11,8 @@ namespace weir::test {
 /// TLS over a descriptor that is a Socket's. Blocks, for `patience` at the most.
 class Socket::Tls {
 public:
-    [[nodiscard]] static std::shared_ptr<Tls> server(int descriptor, const Identity& identity);
+    [[nodiscard]] static std::shared_ptr<Tls> server(int descriptor, const Identity& identity,
+                                                     const TlsManners& manners);
     [[nodiscard]] static std::shared_ptr<Tls> client(int descriptor);
     ~Tls();
     Tls(const Tls&) = delete;

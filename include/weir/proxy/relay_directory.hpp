@@ -31,12 +31,14 @@ public:
     /// `seed` is that of the jitter.
     explicit RelayDirectory(std::vector<RelayAddress> relays, std::uint32_t seed = std::random_device()());
 
-    /// A reload: what is known of relays that stay is kept.
+    /// A reload: what is known of relays that stay is kept. A login that failed may be tried again at once.
     void replace(std::vector<RelayAddress> relays);
 
     /// The relays that may be tried for a message, in this order: the usable ones, those that rest, and at last those
     /// whose back-off is over; each kind in the order of preference.
-    [[nodiscard]] std::vector<RelayAddress> candidates(core::TimePoint now) const;
+    ///
+    /// One that refused our login is given to one caller only, and seldom: providers lock accounts for wrong passwords.
+    [[nodiscard]] std::vector<RelayAddress> candidates(core::TimePoint now);
 
     /// Whether a connection that is open already may carry the next message: it leads to the first usable relay or to
     /// a better one, or no relay is usable.
@@ -55,6 +57,9 @@ public:
     struct Trouble {
         core::Error error;
         std::string text;  ///< in words
+
+        [[nodiscard]] bool is_about_tls() const;
+        [[nodiscard]] bool is_about_login() const;
     };
     void on_failed(const RelayAddress& relay, Trouble trouble, core::TimePoint now);
 
