@@ -4,8 +4,9 @@
 #     scripts/test.sh            formatting and clang-tidy (Debian 12), then the presets asan, tsan and release
 #     scripts/test.sh PRESET...  only these presets, and nothing else: scripts/test.sh dev
 #
-# asan runs all but the story and the restarts; tsan what has threads: the real binary between clients and relays, and
-# the rooms telemetry and admin; release runs everything. The story needs root, and is skipped without.
+# asan runs all but the tests with a real Postfix: rooms, dialogues, fuzzers' corpora, the binary between clients and
+# relays. tsan runs what has threads: that binary, and the rooms telemetry and admin. release runs the binary as it is
+# shipped: between clients and relays, with real Postfixes, and the story. Those need root, and are skipped without.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export PATH=$PATH:/usr/sbin:/sbin
@@ -56,6 +57,11 @@ test_tsan() {
     run tsan --tests-regex '^(integration|telemetry|admin)\.'
 }
 
+test_release() {
+    build release weir weir-sim integration_tests decision_bench
+    run release --label-regex '^(integration|postfix|story|tools|bench)$'
+}
+
 test_any() {
     build "$1"
     run "$1"
@@ -73,7 +79,7 @@ scripts/dependencies.sh --test
 if [[ $# -gt 0 ]]; then
     for preset in "$@"; do
         case $preset in
-            asan | tsan) "test_$preset" ;;
+            asan | tsan | release) "test_$preset" ;;
             *) test_any "$preset" ;;
         esac
     done
@@ -81,5 +87,5 @@ else
     check
     test_asan
     test_tsan
-    test_any release
+    test_release
 fi

@@ -204,5 +204,24 @@ upstream: {relays: [{{relays}}], connect_timeout: 5m}
     }
 }
 
+// The relay is down, and the administrator edits the file again and again.
+TEST(Learning, TakesNoProcessorTimeHoweverOftenItIsReloaded) {
+    FakeUpstream relay;
+    relay.stop_listening();
+    const auto yaml = R"(
+listen: ["{{listen}}"]
+upstream: {relays: ["{{relay}}"]}
+limits: []
+admin: {listen: "{{admin}}"}
+)";
+    WeirProcess weir(yaml, {{"relay", relay.address()}});
+    for (int i = 0; i < 3; ++i) weir.reload(yaml);
+    const double before = weir.metric("process_cpu_seconds_total");
+    std::this_thread::sleep_for(std::chrono::seconds(1));  // nothing can happen: that is what is measured
+    EXPECT_LT(weir.metric("process_cpu_seconds_total") - before, 0.2) << "it spins";
+    relay.listen_again();
+    weir.wait_for_metric("weir_relay_connections", {{"state", "idle"}}, 1);
+}
+
 }  // namespace
 }  // namespace weir::test

@@ -85,5 +85,19 @@ TEST_F(PipelinedGroup, IsRefusedCommandByCommandWhenTheRelayRefusesMail) {
     EXPECT_THAT(codes(7), ElementsAre(250, 250, 250, 250, 250, 250, 354));
 }
 
+// Postfix's patience is per reply: what has been answered must not wait for the slowest of the group.
+TEST_F(PipelinedGroup, IsAnsweredAsTheRelayAnswersAndNotAllAtOnce) {
+    relay_.add_rule([](const FakeUpstream::Step& step) -> std::optional<Reaction> {
+        if (step.line.starts_with("RCPT TO:<c@")) return stall();
+        return std::nullopt;
+    });
+    client_.greet();
+    client_.send(group);
+    EXPECT_THAT(codes(4), ElementsAre(250, 250, 250, 250)) << "while the relay thinks about the second recipient";
+    relay_.wait_for_stalled(1);
+    relay_.resume();
+    EXPECT_THAT(codes(3), ElementsAre(250, 250, 354));
+}
+
 }  // namespace
 }  // namespace weir::test

@@ -65,6 +65,27 @@ TEST_F(Names, AreLookedUpOnceForManyConnections) {
     EXPECT_EQ(names_.queries("relay.test", Type::mx), 0U) << "brackets mean: no MX";
 }
 
+// The first of two name servers is not there ("port unreachable"): the next one is asked, for hosts and for MX.
+TEST_F(Names, AreAskedOfTheNextServerWhenTheFirstIsNotThere) {
+    FakeUpstream relay("127.0.0.2");
+    names_.mail_host("isp.test", 10, "relay.test");
+    names_.address("relay.test", "127.0.0.2");
+    const ReservedPort nobody;
+    for (const char* name : {"isp.test", "[relay.test]"}) {
+        const WeirProcess weir(R"(
+listen: ["{{listen}}"]
+upstream: {relays: ["{{relay}}"], resolver: ["{{nobody}}", "{{names}}"], connect_timeout: 5s}
+limits: []
+)",
+                               {{"relay", name + (':' + std::to_string(relay.port()))},
+                                {"nobody", "127.0.0.1:" + std::to_string(nobody.number())},
+                                {"names", names_.address()}});
+        SmtpClient client(weir.port("listen"));
+        client.greet();
+        EXPECT_EQ(client.deliver({}).decisive().code, 250) << name;
+    }
+}
+
 TEST_F(Names, OfTheHostsFileNeedNoNameServer) {
     FakeUpstream relay;
     names_.be_silent(true);

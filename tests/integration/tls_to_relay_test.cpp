@@ -305,5 +305,42 @@ TEST_F(TlsTruncation, InTheMiddleOfABodyIsDrainedToTheDot) {
     EXPECT_EQ(client.deliver({}).decisive().code, 250);
 }
 
+/// A relay that speaks before it has the final dot, as relay_in_body_test.cpp has it in clear text.
+class TlsOutOfTurn : public TlsToRelay {
+protected:
+    void SetUp() override {
+        relay_.use_tls(ca_.issue({"IP:127.0.0.1"}));
+        start(secure());
+        weir_->wait_for_metric("weir_relay_connections", {{"state", "idle"}}, 1);
+    }
+};
+
+TEST_F(TlsOutOfTurn, AYesInARecordBehindTheGoAheadIsNoYes) {
+    relay_.once(Stage::data, {.also = "250 2.0.0 queued\r\n"});
+    EXPECT_THAT(deliver().summary(), StartsWith("451 4.4.2"));
+    EXPECT_EQ(deliver().code, 250);
+}
+
+TEST_F(TlsOutOfTurn, ASecondAnswerToTheDotIsNotTheNextMessages) {
+    relay_.once(Stage::dot, {.also = "550 5.7.1 not you\r\n"});
+    EXPECT_EQ(deliver().code, 250);
+    EXPECT_EQ(deliver().code, 250);
+    EXPECT_EQ(relay_.accepted().size(), 2U);
+}
+
+TEST_F(TlsOutOfTurn, ARefusalInMidBodyIsPassedOnWhole) {
+    relay_.once(Stage::body, reply("552 5.3.4 too big"));
+    SmtpClient client(weir_->port("listen"));
+    client.greet();
+    client.send("MAIL FROM:<a@customer.example>\r\nRCPT TO:<b@example.net>\r\nDATA\r\n");
+    for (const int code : {250, 250, 354}) client.expect(code);
+    do {
+        client.send(std::string(1000, 'x') + "\r\n");
+        client.socket().wait_until_read();
+    } while (weir_->metric("weir_relay_connections", {{"state", "busy"}}) > 0);
+    client.send(".\r\n");
+    EXPECT_EQ(client.read_reply().summary(), "552 5.3.4 too big");
+}
+
 }  // namespace
 }  // namespace weir::test

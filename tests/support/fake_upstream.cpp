@@ -278,7 +278,7 @@ private:
                 socket_.wait_until_read();
             }
         } else {
-            socket_.write(said_ + reaction.also);
+            socket_.write_in_one_breath(said_, reaction.also);
         }
         if (reaction.then == Reaction::Then::reset) relay_.locked([&] { socket_.reset(); });
         return reaction.then == Reaction::Then::go_on;

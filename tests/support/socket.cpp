@@ -197,6 +197,14 @@ void Socket::write(std::string_view bytes) {
     }
 }
 
+void Socket::write_in_one_breath(std::string_view first, std::string_view second) {
+    const auto cork = [this](int on) { ::setsockopt(descriptor_, IPPROTO_TCP, TCP_CORK, &on, sizeof on); };
+    cork(1);
+    write(first);
+    write(second);
+    cork(0);
+}
+
 void Socket::close_writing() const {
     ::shutdown(descriptor_, SHUT_WR);
 }

@@ -62,6 +62,9 @@ public:
 
     void write(std::string_view bytes);
 
+    /// Both in one segment; with TLS each in a record of its own.
+    void write_in_one_breath(std::string_view first, std::string_view second);
+
     /// Returns when the peer's program has read all that was written: what is written next, it reads by itself.
     void wait_until_read() const;
 
