@@ -219,6 +219,7 @@ Task<Error> Connection::shake_hands(bool as_client, core::Duration timeout) {
     const auto [error] = co_await state.tls->stream().async_handshake(role, use_tuple);
     const Error ended = state.end_wait(error);
     if (!ended) co_return ended;
+    state.tls->on_failed();
     state.tls_problem = error && ended != Errc::timed_out ? state.tls->problem(error) : ended.message();
     co_return ended == Errc::timed_out ? ended : Error(Errc::tls_failed);
 }

@@ -111,6 +111,11 @@ void TlsClient::Impl::keep_session(const std::string& server, TlsSession session
     sessions_[server] = std::move(session);
 }
 
+void TlsClient::Impl::forget_session(const std::string& server) {
+    const std::lock_guard lock(mutex_);
+    sessions_.erase(server);
+}
+
 TlsServer::TlsServer(const std::string& certificate_file, const std::string& key_file)
     : impl_(std::make_shared<Impl>(certificate_file, key_file)) {}
 
@@ -138,6 +143,10 @@ TlsStream::TlsStream(boost::asio::ip::tcp::socket& socket, std::shared_ptr<TlsSe
 
 std::size_t TlsStream::decrypted() {
     return static_cast<std::size_t>(SSL_pending(stream_.native_handle()));
+}
+
+void TlsStream::on_failed() {
+    if (client_) client_->forget_session(session_name_);
 }
 
 std::string TlsStream::problem(const Error& error) {

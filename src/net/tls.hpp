@@ -25,6 +25,7 @@ struct TlsClient::Impl {
     /// The server's last session, to be offered to it again; none when there was none.
     [[nodiscard]] TlsSession find_session(const std::string& server);
     void keep_session(const std::string& server, TlsSession session);
+    void forget_session(const std::string& server);
 
     boost::asio::ssl::context context{boost::asio::ssl::context::tls_client};
     bool verify;
@@ -56,6 +57,9 @@ public:
 
     /// Bytes that are decrypted already: reading them waits for nothing.
     [[nodiscard]] std::size_t decrypted();
+
+    /// The handshake failed. Should that be the resumed session's fault, the next one goes without.
+    void on_failed();
 
     /// Why the handshake failed, in OpenSSL's words; the certificate's fault first.
     [[nodiscard]] std::string problem(const core::Error& error);

@@ -47,7 +47,7 @@ TEST_F(Flood, OfCommandsOfAnyLengthGetsOneReplyEach) {
         EXPECT_EQ(client_.read_reply().code, length <= 8192 ? 250 : 500) << length;
     }
     EXPECT_EQ(client_.command("NOOP").code, 250);
-    EXPECT_LT(memory() - before, 2e6 + sanitizers_share);
+    EXPECT_LT(memory() - before, 2e6 + sanitizers_share());
 }
 
 TEST_F(Flood, OfBytesInOneLineOfABodyPassesThrough) {
@@ -58,7 +58,7 @@ TEST_F(Flood, OfBytesInOneLineOfABodyPassesThrough) {
     for (int i = 0; i < 50; ++i) client_.send(part);
     client_.send("\r\n.\r\n");
     client_.expect(250);
-    EXPECT_LT(memory() - before, 2e6 + sanitizers_share);
+    EXPECT_LT(memory() - before, 2e6 + sanitizers_share());
 }
 
 TEST_F(Flood, OfErrorsIsAnsweredToTheEndAndThenTheSessionEnds) {
@@ -94,11 +94,11 @@ TEST_F(Flood, OfTwoHundredMegabytesWaitsForARelayThatDoesNotRead) {
         std::this_thread::sleep_for(std::chrono::milliseconds(200));  // until nothing moves any more
     }
     EXPECT_LT(sent, pieces / 2) << "there is no back-pressure";
-    EXPECT_LT(memory() - before, 2e6 + sanitizers_share);
+    EXPECT_LT(memory() - before, 2e6 + sanitizers_share());
     relay_.resume();
     sender.join();
     client_.expect(250);
-    EXPECT_LT(memory() - before, 2e6 + sanitizers_share) << "200 MB have passed";
+    EXPECT_LT(memory() - before, 2e6 + sanitizers_share()) << "200 MB have passed";
 }
 
 // Each key is new, so each would begin with a full burst; the table is full long before they end.
@@ -154,7 +154,7 @@ log: {level: warning}
     const std::string metrics_after = weir.metrics();
     EXPECT_LE(std::count(metrics_after.begin(), metrics_after.end(), '\n'), series_before + 20) << "the top origins";
     EXPECT_THAT(metrics_after, testing::Not(HasSubstr("made-up")));
-    EXPECT_LT(weir.metric("process_resident_memory_bytes") - memory_before, 8e6 + sanitizers_share);
+    EXPECT_LT(weir.metric("process_resident_memory_bytes") - memory_before, 8e6 + sanitizers_share());
 
     held.origin.ident = "HELD9";
     EXPECT_THAT(client.deliver(held).decisive().text, HasSubstr("is over \"client\""));

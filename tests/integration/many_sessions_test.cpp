@@ -60,7 +60,7 @@ TEST(ManySessions, TenThousandIdleOnesCostLittleAndLeaveRoomForWork) {
     const double each = (weir.metric("process_resident_memory_bytes") - before) / static_cast<double>(count);
     std::cerr << each << " bytes for each of " << count << " idle sessions\n";
     RecordProperty("bytes_per_idle_session", std::to_string(each));
-    EXPECT_LT(each, 8 * 1024 * (is_sanitized ? 4 : 1));
+    EXPECT_LT(each, 8 * 1024 * (is_sanitized() ? 4 : 1));
 
     relay.close_all();  // a new relay connection needs a descriptor too
     SmtpClient client(weir.port("listen"));
@@ -176,7 +176,8 @@ TEST(FewDescriptors, AreKeptForTheRelayAndForMetrics) {
 }
 
 TEST(NoDescriptorAtAll, MakesConnectionsWaitWithoutSpinningAndIsOverWhenItIsOver) {
-    if (is_sanitized) GTEST_SKIP() << "UBSan needs a descriptor of its own to look at memory, and sees ghosts without";
+    if (is_sanitized())
+        GTEST_SKIP() << "UBSan needs a descriptor of its own to look at memory, and sees ghosts without";
     FakeUpstream relay;
     const WeirProcess weir(configuration("{}"), {{"relay", relay.address()}});
     SmtpClient early(weir.port("listen"));

@@ -51,6 +51,9 @@ std::shared_ptr<Socket::Tls> Socket::Tls::server(int descriptor, const Identity&
     // Every connection has a context of its own: only a ticket whose key all of them know can resume a session.
     std::array<unsigned char, 80> ticket_key{};
     SSL_CTX_set_tlsext_ticket_keys(impl->context, ticket_key.data(), ticket_key.size());
+    // Without it OpenSSL refuses to resume a session in which the client has shown a certificate.
+    constexpr std::array<unsigned char, 4> context{'t', 'e', 's', 't'};
+    SSL_CTX_set_session_id_context(impl->context, context.data(), context.size());
     if (!manners.client_ca.empty()) {
         SSL_CTX_load_verify_locations(impl->context, manners.client_ca.c_str(), nullptr);
         SSL_CTX_set_verify(impl->context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
