@@ -65,7 +65,7 @@ class Story:
                 self._watch(columns, sending, until=time.monotonic() + HONEST_LEAD_S)
                 print(f"{NEIGHBOUR}, a neighbour, floods both: {self._options.messages:,} messages, "
                       f"{FLOOD_DOMAINS} made-up sender domains, 7 to 17 recipients each.", flush=True)
-                flood = [task for column in columns for task in column.begin_flood(executor, stop)]
+                flood = [column.begin_flood(executor, stop) for column in columns]
                 self._watch(columns, flood + sending, until=began + self._options.seconds - HONEST_TAIL_S, tasks=flood)
                 self._watch(columns, sending, until=time.monotonic() + HONEST_TAIL_S)
             self._settle(with_weir)

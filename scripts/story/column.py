@@ -11,7 +11,7 @@ from .daemons import Daemon, at_ports, free_port
 from .figures import Figures, percentile
 from .isp import Isp, get_json
 from .postfix import Postfix
-from .traffic import HONEST_CLIENTS, NEIGHBOUR, Flood, HonestClient, FLOOD_CONNECTIONS
+from .traffic import HONEST_CLIENTS, NEIGHBOUR, Flood, HonestClient
 
 
 @dataclass(frozen=True)
@@ -66,9 +66,9 @@ class Column:
     def begin_honest_mail(self, executor: Executor, stop: threading.Event) -> list[Future[None]]:
         return [executor.submit(client.run, stop) for client in self.honest]
 
-    def begin_flood(self, executor: Executor, stop: threading.Event) -> list[Future[None]]:
+    def begin_flood(self, executor: Executor, stop: threading.Event) -> Future[None]:
         self.flood_began = time.time()
-        return [executor.submit(self.flood.run_connection, stop) for _ in range(FLOOD_CONNECTIONS)]
+        return executor.submit(self.flood.run, stop)
 
     def figures(self) -> Figures:
         sent = {message_id: when for client in self.honest for message_id, when in client.sent.copy().items()}

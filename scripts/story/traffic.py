@@ -13,7 +13,6 @@ from .smtp_client import SmtpClient
 
 NEIGHBOUR = "203.0.113.9"
 FLOOD_DOMAINS = 400
-FLOOD_CONNECTIONS = 4
 FLOOD_MARK = "flood-"
 
 HONEST_CLIENTS = {"198.51.100.20": ["baker.example", "cafe.example"],
@@ -48,24 +47,24 @@ def flood(count: int) -> Iterator[Mail]:
 
 
 class Flood:
-    """Pushes the flood into one Postfix as fast as that takes it, over several connections at once."""
+    """Pushes the flood into one Postfix as fast as that takes it.
+
+    Over one connection: four get no more in on two cores, but keep Postfix's queue manager from the processor, and then
+    honest mail's delay says how small the machine is and nothing of Weir.
+    """
 
     def __init__(self, port: int, count: int) -> None:
         self.handed_over = 0
         self._port = port
         self._mails = flood(count)
-        self._lock = threading.Lock()
 
-    def run_connection(self, stop: threading.Event) -> None:
+    def run(self, stop: threading.Event) -> None:
         with SmtpClient(self._port, NEIGHBOUR) as client:
-            while not stop.is_set() and (mail := self._next()):
+            for mail in self._mails:
+                if stop.is_set():
+                    return
                 client.send(mail.sender, mail.recipients, mail.text(10))
-                with self._lock:
-                    self.handed_over += 1
-
-    def _next(self) -> Mail | None:
-        with self._lock:
-            return next(self._mails, None)
+                self.handed_over += 1
 
 
 class HonestClient:
