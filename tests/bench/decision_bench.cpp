@@ -112,7 +112,7 @@ std::vector<Traffic> traffic(std::uint64_t clients) {
             address.bytes[4 + byte] = static_cast<std::uint8_t>(i >> (byte * 8));
         }
         all[i].origin = {.client = address, .login = {}, .ident = "4jYR2m5dFHz" + std::to_string(i)};
-        all[i].sender = "newsletter@mail.customer-" + std::to_string(i) + ".example.com";
+        all[i].sender = "newsletter@mail.customer-" + std::to_string(i) + ".example";
     }
     return all;
 }
@@ -125,7 +125,7 @@ void whole_message(benchmark::State& state) {
     policy::Engine engine(settings, 1, 2);
     policy::Ticket ticket;
     TimePoint now(1h);
-    const auto step = 20s / static_cast<std::int64_t>(all.size());
+    const auto step = core::Duration(20s) / static_cast<std::int64_t>(all.size());
     std::uint64_t next = 0;
     std::uint64_t held = 0;
     const auto message = [&] {
