@@ -27,14 +27,14 @@ constexpr auto amount = R"(\b([0-9]{1,6}) ?(s|secs?|seconds?|m|mins?|minutes?|h|
                         R"(secondes?|segundos?|secondi|sekunden|minuti|minutos?|minuten?|heures?|ore|ora|horas?|)"
                         R"(stunden?|jours?|giorni|dias?|tagen?)\b)";
 
-const re2::RE2& compiled(const std::string& pattern) {
+const re2::RE2* compiled(const std::string& pattern) {
     static const auto options = [] {
         auto result = pattern_options(pattern_memory);
         result.set_longest_match(false);
         return result;
     }();
     // Never freed: the patterns live as long as the program, and no destructor may race a worker's last reply.
-    return *new re2::RE2(pattern, options);
+    return new re2::RE2(pattern, options);
 }
 
 core::Duration unit_of(std::string_view word) {
@@ -54,11 +54,11 @@ re2::StringPiece piece_of(std::string_view text) {
 
 /// "try again in 300 seconds", "after 5 minutes, try again", "retry-after: 120".
 std::optional<core::Duration> find_amount(std::string_view text) {
-    static const re2::RE2& after_word = compiled(before + std::string(amount));
-    static const re2::RE2& before_word = compiled("\\b(?:in|after|dans|en|tra|dopo|nach|apres) " + std::string(amount) +
-                                                  "[^0-9.;]{0,16}\\b(?:retry|try)");
-    static const re2::RE2& field = compiled(R"(\bretry[-_ ]?(?:after|in)[:= ]{1,3}([0-9]{1,6})\b())");
-    for (const re2::RE2* pattern : {&after_word, &before_word, &field}) {
+    static const re2::RE2* const after_word = compiled(before + std::string(amount));
+    static const re2::RE2* const before_word = compiled("\\b(?:in|after|dans|en|tra|dopo|nach|apres) " +
+                                                        std::string(amount) + "[^0-9.;]{0,16}\\b(?:retry|try)");
+    static const re2::RE2* const field = compiled(R"(\bretry[-_ ]?(?:after|in)[:= ]{1,3}([0-9]{1,6})\b())");
+    for (const re2::RE2* pattern : {after_word, before_word, field}) {
         int count = 0;
         std::string unit;
         if (!re2::RE2::PartialMatch(piece_of(text), *pattern, &count, &unit)) continue;
@@ -70,21 +70,22 @@ std::optional<core::Duration> find_amount(std::string_view text) {
 
 /// milter-greylist: "come back in 00:04:58".
 std::optional<core::Duration> find_clock(std::string_view text) {
-    static const re2::RE2& pattern = compiled(before + std::string(R"(\b([0-9]{1,2}):([0-5][0-9]):([0-5][0-9])\b)"));
+    static const re2::RE2* const pattern =
+        compiled(before + std::string(R"(\b([0-9]{1,2}):([0-5][0-9]):([0-5][0-9])\b)"));
     int hours = 0;
     int minutes = 0;
     int seconds = 0;
-    if (!re2::RE2::PartialMatch(piece_of(text), pattern, &hours, &minutes, &seconds)) return std::nullopt;
+    if (!re2::RE2::PartialMatch(piece_of(text), *pattern, &hours, &minutes, &seconds)) return std::nullopt;
     return checked(hours * 1h + minutes * 1min + seconds * 1s);
 }
 
 /// "try again in an hour".
 std::optional<core::Duration> find_words(std::string_view text) {
-    static const re2::RE2& pattern = compiled(
+    static const re2::RE2* const pattern = compiled(
         before + std::string(R"(\b(?:in|after|for|dans|en|tra|dopo|einer?|at least) (?:an|a|one|une|un|una|uma|einer) )"
                              R"((second|minute|hour|heure|hora|ora|day|jour|dia|giorno|stunde)\b)"));
     std::string unit;
-    if (!re2::RE2::PartialMatch(piece_of(text), pattern, &unit)) return std::nullopt;
+    if (!re2::RE2::PartialMatch(piece_of(text), *pattern, &unit)) return std::nullopt;
     return unit_of(unit);
 }
 
@@ -97,8 +98,8 @@ std::optional<core::Duration> find_delay(std::string_view text) {
 }
 
 bool names_seconds_limit(std::string_view text) {
-    static const re2::RE2& pattern = compiled(R"(\bper[- ]second\b|/ ?s(ec)?\b)");
-    return re2::RE2::PartialMatch(piece_of(text), pattern);
+    static const re2::RE2* const pattern = compiled(R"(\bper[- ]second\b|/ ?s(ec)?\b)");
+    return re2::RE2::PartialMatch(piece_of(text), *pattern);
 }
 
 }  // namespace weir::policy
